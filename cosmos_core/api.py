@@ -1,0 +1,347 @@
+"""The Python interface: ``from cosmos_core import Cosmos``.
+
+:class:`Cosmos` holds an open workspace. Its methods are the verbs; what they read and change is the store's.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from cosmos_core import canonical
+from cosmos_core import clip as clips
+from cosmos_core import plugins as plugin_layer
+from cosmos_core import settings as settings_file
+from cosmos_core import workspace as folders
+from cosmos_core.accept import accept
+from cosmos_core.builtin.journal import Journal
+from cosmos_core.dispatch import Site
+from cosmos_core.errors import HostError, InputError, Level, ModelError, RefusedError, VerifyError, worst
+from cosmos_core.extend import Enhancer, Exported, Exporter, Generator, silent
+from cosmos_core.run import Run, State
+from cosmos_core.spec import SavedPrompt, suggest_name
+from cosmos_core.submission import Ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from cosmos_core.clip import Clip
+    from cosmos_core.extend import Plan, Report
+    from cosmos_core.plugins import Plugins
+    from cosmos_core.settings import Settings
+    from cosmos_core.store import Query, Store
+    from cosmos_core.workspace import Workspace
+
+
+class Cosmos:
+    """An open workspace.
+
+    Args:
+        folder: The workspace; None for the one the current folder lies in.
+
+    Raises:
+        InputError: when there is no workspace.
+        RefusedError: when its settings are wrong, with every finding.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.workspace: Workspace = folders.at(Path(folder)) if folder else folders.find()
+        self.settings: Settings = settings_file.load(self.workspace)
+
+    @classmethod
+    def create(cls, folder: str | Path = ".") -> Self:
+        """Make *folder* a workspace, unless it is one already, and open it."""
+        made, _ = folders.create(Path(folder), settings_file.TEMPLATE)
+        return cls(made.root)
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """The plugins of this process, the workspace's journal among them."""
+        loaded = plugin_layer.load()
+        loaded.register("journal", Journal(self.workspace.state / "journal.jsonl"))
+        return loaded
+
+    @cached_property
+    def store(self) -> Store:
+        """Where prompts, clips and runs are kept; opened, and brought up to date, on first use."""
+        from cosmos_core.store import Store
+
+        return Store.open(self.settings.store.url or self.workspace.default_store, root=self.workspace.root)
+
+    @cached_property
+    def site(self) -> Site:
+        """The workspace as a worker sees it."""
+        from cosmos_core.work import owner
+
+        return Site(
+            workspace=self.workspace,
+            settings=self.settings,
+            plugins=self.plugins,
+            store=self.store,
+            owner=owner(),
+        )
+
+    def close(self) -> None:
+        """Let go of the store."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def create_prompt(
+        self, text: str, clip: str | Path = "", *, negative: str = "", name: str = "", made_by: str = "user"
+    ) -> SavedPrompt:
+        """Save a prompt in the library, perhaps with the clip it is written for.
+
+        The clip's folder is sealed. Without a *name* one is suggested from the text.
+        """
+        sealed = self.clip(clip) if clip else None
+        return self.store.save_prompt(
+            name=name or self._free_name(suggest_name(text)),
+            text=text,
+            negative=negative,
+            clip=sealed.digest if sealed else "",
+            made_by=made_by,
+        )
+
+    def edit_prompt(
+        self, ref: str, *, text: str | None = None, negative: str | None = None, made_by: str = "user"
+    ) -> SavedPrompt:
+        """A new version of a prompt. Runs of the old version keep it."""
+        old = self.store.prompt(ref)
+        return self.store.save_prompt(
+            name=old.name,
+            text=old.prompt.text if text is None else text,
+            negative=old.prompt.negative if negative is None else negative,
+            clip=old.clip,
+            parent=old.ref,
+            made_by=made_by,
+        )
+
+    def enhance_prompt(
+        self, ref: str, enhancer: str = "template", **options: Any
+    ) -> tuple[SavedPrompt, str, str]:
+        """What an enhancer would make of a prompt: the prompt, and the new text and negative text. Saves nothing."""
+        old = self.store.prompt(ref)
+        chosen = self.plugins.find(Enhancer, enhancer)
+        clip = self.clip(old.clip) if old.clip else None
+        configured = plugin_layer.options(chosen, self.settings.plugins.get(enhancer, {}), options)
+        better = chosen.enhance(old.prompt, clip, configured)
+        return old, better.text, better.negative
+
+    def clip(self, ref: str | Path) -> Clip:
+        """A sealed clip: a folder, which is sealed if it is not yet, or a clip's name or digest.
+
+        Raises:
+            RefusedError: with every finding about the folder, when it cannot be sealed.
+            InputError: when there is no such clip.
+        """
+        folder = Path(ref)
+        if not folder.is_dir():
+            known = self.store.clip_folder(str(ref))
+            if known is None:
+                raise InputError(f"there is no clip {str(ref)!r}", hint="see what there is: cosmos clip list")
+            folder = known
+        sealed = clips.seal(folder)
+        self.store.remember_clip(sealed)
+        return sealed
+
+    def generate(
+        self,
+        generator: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        name: str = "",
+        report: Report = silent,
+    ) -> Clip:
+        """Make a clip in ``clips/<name>``. One that was made with the same options before is not made again."""
+        maker = self.plugins.find(Generator, generator)
+        chosen = plugin_layer.options(maker, self.settings.plugins.get(generator, {}), options or {})
+        findings = tuple(maker.review(chosen)) if maker.review else ()
+        if worst(findings) is Level.FAIL:
+            raise RefusedError(f"{generator} cannot make this", findings)
+        wanted = canonical.plain(chosen) if chosen is not None else {}
+        folder = self.workspace.clips / (name or f"{generator}-{canonical.digest(wanted)[:8]}")
+        if not folder.exists():
+            self._generate(maker, chosen, wanted, folder, report)
+        elif canonical.plain(clips.Clip.load(folder).source.get("options")) != wanted:
+            raise InputError(f"{folder} is another clip already", hint="choose another --name")
+        return self.clip(folder)
+
+    def _generate(self, maker: Generator, chosen: Any, wanted: Any, folder: Path, report: Report) -> None:
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        facts = dict(maker.generate(chosen, part, report))
+        clips.seal(part, name=folder.name, source={"generator": maker.name, "options": wanted, **facts})
+        part.rename(folder)
+
+    def submit(self, prompt: str | SavedPrompt, **ask: Any) -> Run:
+        """Queue one run. See :class:`cosmos_core.submission.Ask` for what can be asked."""
+        return self.submit_many([_ask(prompt, ask)])[0]
+
+    def submit_many(
+        self, asks: Sequence[Ask], *, base: Path | None = None, token: str = ""
+    ) -> tuple[Run, ...]:
+        """Queue a run for each ask, or none at all; all are on disk when this returns."""
+        return accept(self, asks, base=base or Path(), token=token)
+
+    def run(
+        self, prompt: str | SavedPrompt, *, on_change: Callable[[Run], None] | None = None, **ask: Any
+    ) -> Run:
+        """Queue one run, work on it, and wait until it is sealed.
+
+        Raises:
+            VerifyError: its output was rejected.
+            ModelError: it failed, was blocked or was cancelled.
+            HostError: no slot of this workspace can run it.
+        """
+        run = self.submit(prompt, **ask)
+        (finished,) = self.finish([run], on_change=on_change)
+        return raise_unless_sealed(finished)
+
+    def finish(
+        self, runs: Sequence[Run], *, on_change: Callable[[Run], None] | None = None
+    ) -> tuple[Run, ...]:
+        """Work on *runs* in this process until each is final; other workers may take some of them.
+
+        Raises:
+            HostError: no slot of this workspace can run one of them.
+            InputError: the queue is paused.
+        """
+        from cosmos_core.work import Worker
+
+        ids = [run.id for run in runs]
+        self._refuse_the_hopeless(ids)
+        worker = Worker(self.site, only=ids)
+        thread = threading.Thread(target=worker.work, name="worker")
+        thread.start()
+        try:
+            return self.wait(runs, on_change=on_change, while_alive=thread)
+        finally:
+            worker.stop()
+            thread.join()
+
+    def wait(
+        self,
+        runs: Sequence[Run],
+        *,
+        on_change: Callable[[Run], None] | None = None,
+        while_alive: threading.Thread | None = None,
+    ) -> tuple[Run, ...]:
+        """Watch *runs* until each is final, whoever works on them."""
+        seen = {run.id: run for run in runs}
+        while True:
+            for run_id, before in seen.items():
+                if before.state.is_final:
+                    continue
+                seen[run_id] = now = self.store.run(run_id)
+                if on_change is not None and now != before:
+                    on_change(now)
+            if all(run.state.is_final for run in seen.values()):
+                return tuple(seen.values())
+            if while_alive is not None and not while_alive.is_alive():
+                raise InputError("the worker has stopped", hint="see why: cosmos status")
+            if while_alive is not None and (reason := self.store.paused()) is not None:
+                raise InputError(f"the queue is paused: {reason or 'by hand'}", hint="cosmos queue resume")
+            time.sleep(min(0.2, self.settings.queue.poll))
+
+    def plan(self) -> Plan:
+        """How the waiting runs would be worked from now on, by all slots of this workspace."""
+        slots = [slot for host in self.settings.each_host() for slot in host.each_slot()]
+        return self.plugins.plan(self.store.waiting(limit=100_000), slots)
+
+    def export(
+        self,
+        target: Path,
+        *,
+        exporter: str = "folder",
+        query: Query | None = None,
+        report: Report = silent,
+        **options: Any,
+    ) -> Path:
+        """Write the sealed artifacts that match *query* as a dataset into *target*, which must not exist."""
+        from cosmos_core import dataset
+
+        chosen = self.plugins.find(Exporter, exporter)
+        configured = plugin_layer.options(chosen, self.settings.plugins.get(exporter, {}), options)
+        items = [self._exported(run) for run in self.each_run(query) if run.artifact is not None]
+        return dataset.export(items, chosen, target, configured, report)
+
+    def each_run(self, query: Query | None = None) -> Iterator[Run]:
+        """Every run that matches, newest first, a page at a time."""
+        from cosmos_core.store import Query
+
+        asked = query or Query()
+        while True:
+            page = self.store.page(asked)
+            yield from page.runs
+            if page.next is None:
+                return
+            asked = attrs.evolve(asked, before=page.next)
+
+    def _exported(self, run: Run) -> Exported:
+        from cosmos_core.dispatch import load_clip
+
+        if run.artifact is None:
+            raise InputError(f"run {run.id} is {run.state}, not sealed")
+        last = self.store.attempts(run.id)[-1]
+        return Exported(
+            run=run, artifact=run.artifact, clip=load_clip(self.store, run.spec.clip), findings=last.findings
+        )
+
+    def _refuse_the_hopeless(self, ids: Sequence[str]) -> None:
+        if (reason := self.store.paused()) is not None:
+            raise InputError(
+                f"the queue is paused: {reason or 'by hand'}; the run is queued", hint="cosmos queue resume"
+            )
+        for run_id, why in self.plan().unplaced:
+            if run_id in ids:
+                raise HostError(
+                    f"no slot can run {run_id}: {why}; it stays queued",
+                    hint="add a host in cosmos.toml, or: cosmos cancel",
+                )
+
+    def _free_name(self, wanted: str) -> str:
+        taken = {prompt.name for prompt in self.store.prompts(limit=100_000)}
+        if wanted not in taken:
+            return wanted
+        return next(
+            name for number in range(2, len(taken) + 3) if (name := f"{wanted}-{number}") not in taken
+        )
+
+
+def raise_unless_sealed(run: Run) -> Run:
+    """*run*, if it is sealed.
+
+    Raises:
+        VerifyError: it was rejected.
+        ModelError: it failed, was blocked or was cancelled.
+    """
+    match run.state:
+        case State.SEALED:
+            return run
+        case State.REJECTED:
+            raise VerifyError(f"run {run.id} was rejected: {run.reason}", hint=f"cosmos show {run.id}")
+        case _:
+            raise ModelError(f"run {run.id} is {run.state}: {run.reason}", hint=f"cosmos logs {run.id}")
+
+
+def _ask(prompt: str | SavedPrompt, ask: Mapping[str, Any]) -> Ask:
+    known = {field.name for field in attrs.fields(Ask)}
+    if unknown := sorted(set(ask) - known):
+        raise InputError(
+            f"nothing called {', '.join(unknown)} can be asked", hint=f"one of {', '.join(sorted(known))}"
+        )
+    text = f"@{prompt.ref}" if isinstance(prompt, SavedPrompt) else prompt
+    return Ask(prompt=text, **{**ask, "clip": str(ask.get("clip", ""))})

@@ -1,0 +1,1 @@
+"""Plugins inside core, through the same hooks as everybody's."""

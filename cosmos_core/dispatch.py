@@ -1,0 +1,447 @@
+"""A batch to a host and its outputs back; survives its own death.
+
+:func:`carry` brings a held batch from wherever it is to its end. Every step first looks at what is already done, so the
+first worker and one that adopts the batch after a crash walk the same path:
+
+1. The job's key is stored, then its files are put, then it is started; each is idempotent under the key.
+2. The job is followed: its log is copied byte for byte, progress is read from it, the host is polled. Losing the
+   line is not failure.
+3. Its outputs come home, digests taken on both sides.
+4. Each run is judged: by the backend as far as its files tell, then by ``verify``.
+5. Steps follow what was sealed. The job's folder is removed last.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+import attrs
+
+from cosmos_core import verify
+from cosmos_core.clip import Clip
+from cosmos_core.errors import CosmosError, HostError, VerifyError
+from cosmos_core.extend import Backend, Handle, Job, JobState, Outcome, Output, Session, Step, Transport
+from cosmos_core.plugins import Plugins, options
+from cosmos_core.run import Request, State
+from cosmos_core.settings import Settings
+from cosmos_core.store import LeaseLost, Store
+from cosmos_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cosmos_core.extend import Exit, Outcomes, Placed
+    from cosmos_core.hosts import Host, Slot
+    from cosmos_core.run import Run
+    from cosmos_core.store import Lease
+
+log = logging.getLogger(__name__)
+
+LONGEST_BACKOFF = 30.0
+
+
+class Interrupted(CosmosError):
+    """The worker was asked to go. The job goes on without it."""
+
+
+class JobLost(CosmosError):
+    """The host has no living job of ours and no exit of one."""
+
+
+@attrs.frozen(kw_only=True)
+class Site:
+    """Where a worker works: an open workspace, and who it is."""
+
+    workspace: Workspace
+    settings: Settings
+    plugins: Plugins
+    store: Store
+    owner: str
+
+
+@attrs.frozen(kw_only=True)
+class Launch:
+    """A batch's job on its host."""
+
+    session: Session
+    backend: Backend
+    job: Job
+    handle: Handle
+    requests: Mapping[str, Request]
+
+
+class Heart:
+    """Renews a lease from a thread of its own until left. Knows when the lease is lost."""
+
+    def __init__(self, site: Site, lease: Lease) -> None:
+        self._site = site
+        self._lease = lease
+        self._stop = threading.Event()
+        self._lost = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"heart-{lease.batch.id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raise ``LeaseLost`` once another worker has the batch."""
+        if self._lost.is_set():
+            raise LeaseLost(f"another worker took batch {self._lease.batch.id} over")
+
+    def _beat(self) -> None:
+        queue = self._site.settings.queue
+        last = time.monotonic()
+        while not self._stop.wait(queue.heartbeat):
+            try:
+                if not self._site.store.heartbeat(self._lease, seconds=queue.lease):
+                    self._lost.set()
+                    return
+                last = time.monotonic()
+            except CosmosError as error:
+                # A locked store is not a lost lease until the lease has run out.
+                log.warning("no heartbeat for batch %s: %s", self._lease.batch.id, error)
+                if time.monotonic() - last > queue.lease:
+                    self._lost.set()
+                    return
+
+
+def carry(site: Site, lease: Lease, host: Host, slot: Slot, stop: threading.Event) -> None:
+    """Bring the batch of *lease* to its end, from wherever it is.
+
+    Raises:
+        LeaseLost: another worker has it now; nothing of ours may be published any more.
+        Interrupted: *stop* was set; the lease is given back and the job goes on.
+        OSError, StoreError: the disk or the store failed; the batch waits for its next holder.
+    """
+    with Heart(site, lease) as heart:
+        session = _open(site, host)
+        try:
+            _carry(site, lease, slot, session, heart, stop)
+        finally:
+            session.close()
+
+
+def _open(site: Site, host: Host) -> Session:
+    transport = site.plugins.find(Transport, host.transport)
+    return transport.connect(host, site.workspace.host(host.name))
+
+
+def _carry(
+    site: Site, lease: Lease, slot: Slot, session: Session, heart: Heart, stop: threading.Event
+) -> None:
+    requests = _requests(site, lease)
+    if requests:
+        try:
+            launch = _launch(site, lease, slot, session, requests)
+            ended = _follow(site, lease, launch, heart, stop)
+            _bring_home(site, lease, launch, ended, heart)
+            session.remove(launch.handle)
+        except JobLost as error:
+            again_or_fail(site, lease, str(error))
+    for run in site.store.sealed_in(lease):
+        follow_steps(site, run)
+    site.store.finish(lease)
+
+
+def _requests(site: Site, lease: Lease) -> dict[str, Request]:
+    """What the batch's runs ask, with their clips. A run whose clip is gone fails here, alone."""
+    requests = {}
+    for run in site.store.held(lease):
+        try:
+            clip = load_clip(site.store, run.spec.clip)
+        except CosmosError as error:
+            _move(site, lease, run, State.FAILED, str(error))
+            continue
+        requests[run.id] = Request(run=run.id, spec=run.spec, clip=clip)
+    return requests
+
+
+def load_clip(store: Store, digest: str) -> Clip | None:
+    """The sealed clip of that digest, from where the store last saw it; None for an empty digest.
+
+    Raises:
+        CosmosError: when its folder is gone or holds another clip now.
+    """
+    if not digest:
+        return None
+    folder = store.clip_folder(digest)
+    if folder is None or not folder.is_dir():
+        raise CosmosError(
+            f"the clip {digest[:12]} is not at {folder} any more", hint="put it back, then: cosmos retry"
+        )
+    clip = Clip.load(folder)
+    if clip.digest != digest:
+        raise CosmosError(f"the clip in {folder} has changed since the request was accepted")
+    return clip
+
+
+def _launch(site: Site, lease: Lease, slot: Slot, session: Session, requests: dict[str, Request]) -> Launch:
+    """The batch's job, started by whoever got there first."""
+    batch = attrs.evolve(lease.batch, requests=tuple(requests.values()))
+    backend = site.plugins.find(Backend, batch.backend)
+    try:
+        job = backend.compile(batch, slot)
+    except CosmosError as error:
+        raise JobLost(f"backend {backend.name} could not make a job of it: {error}") from error
+    runs = site.store.held(lease)
+    key = batch.job_key or batch.key
+    handle = session.find(key) if batch.job_key else None
+    state = session.poll([handle])[key].state if handle else JobState.ABSENT
+    begun = any(run.state is not State.PLACED for run in runs)
+    if state in {JobState.ABSENT, JobState.PUT} and not begun:
+        # The key is stored before the host hears of it: whoever comes after us asks the host for this key.
+        site.store.launched(lease, job_key=key, handle={"host": batch.host, "key": key})
+        handle = session.put(job, key)
+        session.start(handle, job)
+    elif handle is None or state is JobState.PUT:
+        raise JobLost(f"host {batch.host} has no trace of job {key}")
+    for run in runs:
+        if run.state is State.PLACED:
+            _move(site, lease, run, State.RUNNING)
+    return Launch(session=session, backend=backend, job=job, handle=handle, requests=requests)
+
+
+def _follow(site: Site, lease: Lease, launch: Launch, heart: Heart, stop: threading.Event) -> Exit:
+    """Wait for the job's end, copying its log and passing its progress on."""
+    tail = _Tail(site, lease, launch)
+    backoff = site.settings.queue.poll
+    key = launch.handle.key
+    while True:
+        heart.check()
+        if stop.is_set():
+            raise Interrupted(f"batch {lease.batch.id} goes on without us")
+        try:
+            tail.copy()
+            status = launch.session.poll([launch.handle])[key]
+        except HostError as error:
+            # Losing sight of a job is not its failure: no relaunch, no kill, only patience.
+            log.warning("host %s: %s; asking again in %.0f s", lease.batch.host, error, backoff)
+            stop.wait(backoff)
+            backoff = min(backoff * 2, LONGEST_BACKOFF)
+            continue
+        backoff = site.settings.queue.poll
+        if status.state is JobState.EXITED and status.exit is not None:
+            tail.copy()
+            return status.exit
+        if status.state in {JobState.LOST, JobState.ABSENT, JobState.PUT}:
+            raise JobLost(status.reason or f"job {key} is gone from host {lease.batch.host}")
+        _heed_cancels(site, lease, launch)
+        stop.wait(site.settings.queue.poll)
+
+
+def _heed_cancels(site: Site, lease: Lease, launch: Launch) -> None:
+    """Cancel runs as asked; when none of the batch is left, stop its job."""
+    asked = set(site.store.cancel_asked(lease))
+    if not asked:
+        return
+    held = site.store.held(lease)
+    if {run.id for run in held} <= asked:
+        launch.session.stop(launch.handle, why="cancelled")
+    for run in held:
+        if run.id in asked:
+            _move(site, lease, run, State.CANCELLED, "cancelled while it was worked on")
+
+
+class _Tail:
+    """Copies a job's log home, and reads progress from it.
+
+    The local copy's length is the cursor, and bytes are written at their own offset: no line is lost or doubled, even
+    if two workers should copy at once.
+    """
+
+    def __init__(self, site: Site, lease: Lease, launch: Launch) -> None:
+        self._site = site
+        self._lease = lease
+        self._launch = launch
+        self._path = site.workspace.log(lease.batch.id)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.touch()
+        self._rest = b""
+        self._told = 0.0
+
+    def copy(self) -> None:
+        """Bring what is new."""
+        cursor = self._path.stat().st_size
+        while True:
+            launch = self._launch
+            found, after = launch.session.read(launch.handle, launch.job.log, cursor)
+            if not found:
+                break
+            with self._path.open("r+b") as local:
+                local.seek(cursor)
+                local.write(found)
+            self._progress(found)
+            cursor = after
+
+    def _progress(self, found: bytes) -> None:
+        *lines, self._rest = (self._rest + found).replace(b"\r", b"\n").split(b"\n")
+        values: dict[str, float] = {}
+        for line in lines:
+            tick = self._launch.backend.progress(line.decode("utf-8", "replace"))
+            if tick and tick.total > 0:
+                for run in (tick.run,) if tick.run else self._launch.requests:
+                    values[run] = min(1.0, tick.done / tick.total)
+        done = any(value >= 1.0 for value in values.values())
+        if values and (done or time.monotonic() - self._told > 1.0):
+            self._told = time.monotonic()
+            self._site.store.progress(self._lease, values)
+
+
+def _bring_home(site: Site, lease: Lease, launch: Launch, ended: Exit, heart: Heart) -> None:
+    """Fetch the outputs and settle every run that is still held."""
+    folder = site.workspace.returned(launch.handle.key)
+    folder.mkdir(parents=True, exist_ok=True)
+    placed = _fetch(site, lease, launch, folder, heart)
+    for run in site.store.held(lease):
+        heart.check()
+        request = launch.requests.get(run.id)
+        if request is None:
+            continue
+        found = launch.backend.outcome(folder, request, ended)
+        if found.outcome is Outcome.DONE and found.file is not None:
+            _judge(site, lease, run, launch, request, found, placed, folder)
+        else:
+            _settle_without_output(site, lease, run, ended, found, many=len(launch.requests) > 1)
+    _clear(folder)
+
+
+def _fetch(site: Site, lease: Lease, launch: Launch, folder: Path, heart: Heart) -> dict[Path, Placed]:
+    backoff = site.settings.queue.poll
+    while True:
+        heart.check()
+        try:
+            found = launch.session.get(launch.handle, launch.job.outputs, folder)
+        except HostError as error:
+            log.warning("host %s: %s; fetching again in %.0f s", lease.batch.host, error, backoff)
+            time.sleep(backoff)
+            backoff = min(backoff * 2, LONGEST_BACKOFF)
+            continue
+        return {each.path: each for each in found}
+
+
+def _judge(
+    site: Site,
+    lease: Lease,
+    run: Run,
+    launch: Launch,
+    request: Request,
+    found: Outcomes,
+    placed: Mapping[Path, Placed],
+    folder: Path,
+) -> None:
+    file = found.file
+    if file is None:
+        return
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise VerifyError(f"backend {launch.backend.name} points at {file}, outside the job's folder")
+    if run.state is not State.RETURNED:
+        run = _move(site, lease, run, State.RETURNED)
+    home = placed.get(file)
+    output = Output(
+        file,
+        expected=launch.backend.expect(run.spec),
+        remote_digest=home.remote_digest if home else "",
+        clip=request.clip,
+        recipe=run.spec.digest,
+        others=site.store.artifacts(),
+        recipes=site.store.recipes(),
+        guardrail=found.guardrail,
+    )
+    before = run.state
+    settled = verify.verify_returned(
+        site.store,
+        lease,
+        run,
+        output,
+        plugins=site.plugins,
+        settings=site.settings,
+        outputs=site.workspace.outputs,
+    )
+    site.plugins.tell("cosmos_run_moved", run=settled, before=before, after=settled.state)
+    if settled.artifact is not None:
+        site.plugins.tell("cosmos_artifact_sealed", artifact=settled.artifact, run=settled)
+
+
+def _settle_without_output(
+    site: Site, lease: Lease, run: Run, ended: Exit, found: Outcomes, *, many: bool
+) -> None:
+    if ended.stopped == "cancelled":
+        _move(site, lease, run, State.CANCELLED, "cancelled while it was worked on")
+    elif found.outcome is Outcome.BLOCKED:
+        _move(site, lease, run, State.BLOCKED, found.reason or "the model's guardrail refused it")
+    elif (
+        found.outcome is Outcome.MISSING
+        and ended.code
+        and many
+        and run.attempt < site.settings.queue.attempts
+    ):
+        # The job died on another sample of the batch; this one was never begun.
+        site.store.requeue(lease, [run.id], reason=f"its batch ended early: {_why(ended, found)}")
+    else:
+        _move(site, lease, run, State.FAILED, _why(ended, found))
+
+
+def _why(ended: Exit, found: Outcomes) -> str:
+    if ended.oom:
+        return f"the job ran out of memory (exit code {ended.code})"
+    if ended.stopped == "timeout":
+        return "the job was stopped: it ran longer than it may"
+    if ended.stopped == "quiet":
+        return "the job was stopped: it gave no sign of progress"
+    return found.reason or f"the job ended with exit code {ended.code} and without its video"
+
+
+def again_or_fail(site: Site, lease: Lease, reason: str) -> None:
+    """Queue the batch's unfinished runs again, or fail those that had their attempts."""
+    for run in site.store.held(lease):
+        if run.state is State.RETURNED:
+            continue
+        if run.attempt < site.settings.queue.attempts:
+            site.store.requeue(lease, [run.id], reason=reason)
+        else:
+            _move(site, lease, run, State.FAILED, f"{reason} (attempt {run.attempt})")
+
+
+def follow_steps(site: Site, run: Run) -> None:
+    """Do the settings' steps for a sealed run. Doing them again changes nothing; one that fails unseals nothing."""
+    if run.artifact is None:
+        return
+    for name in site.settings.steps:
+        try:
+            step = site.plugins.find(Step, name)
+            chosen = options(step, site.settings.plugins.get(name, {}))
+            followed = step.follow(run.artifact, run, run.artifact.path.parent, chosen)
+        except Exception:  # a plugin's step must not cost a sealed artifact
+            log.exception("step %s failed after run %s", name, run.id)
+            continue
+        if followed.spec is not None:
+            from cosmos_core.accept import accept_child
+
+            accept_child(site, run, followed.spec, token=f"{run.id}/{run.attempt}/{name}")
+
+
+def _move(site: Site, lease: Lease, run: Run, after: State, reason: str = "") -> Run:
+    moved = site.store.move(lease, run.id, after, reason=reason)
+    site.plugins.tell("cosmos_run_moved", run=moved, before=run.state, after=after)
+    return moved
+
+
+def _clear(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether *error* says that a disk, a quota or a file size limit is exhausted."""
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -1,0 +1,502 @@
+"""What plugin authors import: registration objects and the contracts behind them.
+
+A plugin yields registration objects from hooks (:mod:`cosmos_core.hookspecs`). Each is frozen and keyword-only,
+with a ``name`` (a slug), a ``summary`` (one sentence) and ``options`` (an attrs class, or None) that validates
+``[plugins.<name>]`` in ``cosmos.toml``, becomes ``-o <name>.<field>=value`` on the command line and prints itself in
+``cosmos plugins show <name>``. Objects grow by optional fields, so a plugin keeps working.
+
+Importing this module costs nothing heavy; keep it so in your plugin's top module too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import attrs
+
+from cosmos_core.clip import Clip
+from cosmos_core.errors import Finding, Level, PluginError, fail, ok, warn
+from cosmos_core.hosts import Host, Slot
+from cosmos_core.run import Artifact, Batch, Needs, Queued, Request, Run
+from cosmos_core.spec import Control, Prompt, Spec
+
+if TYPE_CHECKING:
+    from cosmos_core.media import Sniff, Survey
+
+__all__ = [
+    "Artifact",
+    "Backend",
+    "Batch",
+    "Check",
+    "Clip",
+    "Command",
+    "Control",
+    "Enhancer",
+    "Exit",
+    "Expectation",
+    "Exported",
+    "Exporter",
+    "Finding",
+    "Followed",
+    "Generator",
+    "Handle",
+    "Host",
+    "Input",
+    "Job",
+    "JobFile",
+    "JobState",
+    "JobStatus",
+    "Level",
+    "Needs",
+    "Outcome",
+    "Outcomes",
+    "Output",
+    "Placed",
+    "Plan",
+    "PlannedBatch",
+    "Prompt",
+    "Queued",
+    "RemoteFile",
+    "Report",
+    "Request",
+    "Run",
+    "Session",
+    "Slot",
+    "Spec",
+    "Step",
+    "Tick",
+    "Transport",
+    "fail",
+    "ok",
+    "warn",
+]
+
+_SLUG = re.compile(r"[a-z0-9]+([-.][a-z0-9]+)*")
+
+
+class Report(Protocol):
+    """How long work says where it is: ``report(done, total, note)``. Cheap to call often."""
+
+    def __call__(self, done: int, total: int, note: str = "", /) -> None:
+        """Say that *done* of *total* are done."""
+
+
+def silent(done: int, total: int, note: str = "", /) -> None:
+    """The report nobody listens to."""
+
+
+def _check_slug(_: object, __: object, value: str) -> None:
+    if not _SLUG.fullmatch(value):
+        raise PluginError(f"{value!r} is not a name: small letters and digits, joined by - or .")
+
+
+@attrs.frozen(kw_only=True)
+class Named:
+    """What every registration object has: a slug and a sentence."""
+
+    name: str = attrs.field(validator=_check_slug)
+    summary: str
+
+
+@attrs.frozen(kw_only=True)
+class Offer(Named):
+    """A registration object that can be configured."""
+
+    options: type | None = None
+    """An attrs class whose fields have types, defaults, validators and ``metadata={"help": …}``."""
+
+
+@attrs.frozen(kw_only=True)
+class Generator(Offer):
+    """Makes clips from a scene.
+
+    ``generate(options, folder, report)`` gets an instance of ``options``, an empty folder to fill with
+    ``color.mp4`` and controls, and a :class:`Report`. It gives facts about what made the clip (scene, seed,
+    versions, a suggested ``prompt``), which go into the clip's manifest as JSON.
+    """
+
+    generate: Callable[[Any, Path, Report], Mapping[str, object]]
+    review: Callable[[Any], Iterable[Finding]] | None = None
+    """Findings about an instance of ``options``, before any work."""
+
+
+@attrs.frozen(kw_only=True)
+class Expectation:
+    """What one spec's video must be, computed before launch from the spec alone."""
+
+    name: str
+    """File name of the video in the job's output folder."""
+    frames: int
+    fps: Fraction
+    width: int
+    height: int
+
+
+@attrs.frozen(kw_only=True)
+class JobFile:
+    """A small file that a backend wrote for its program, such as a spec in JSON."""
+
+    name: str
+    """Relative path inside the job folder, with ``/``."""
+    content: bytes
+
+
+@attrs.frozen(kw_only=True)
+class Input:
+    """A large file that the job reads, named by digest so that a host may already have it."""
+
+    name: str
+    """Relative path inside the job folder, with ``/``."""
+    digest: str
+    """SHA-256, 64 hexadecimal digits."""
+    path: Path
+    """Where it lies on this machine."""
+    bytes: int
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """A batch made concrete: files, argv, environment, and what to expect."""
+
+    argv: tuple[str, ...]
+    files: tuple[JobFile, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    env: Mapping[str, str] = attrs.field(factory=dict)
+    outputs: tuple[str, ...] = ()
+    """Folders or files, relative to the job folder, that come home; each run's video lies under one of them."""
+    image: str = ""
+    """Container image; empty for a native process."""
+    timeout: float = 0.0
+    """Seconds after which the job is stopped; 0 for never."""
+    quiet: float = 0.0
+    """Seconds without a new line or output after which it counts as hung; 0 for never."""
+    log: str = "log.txt"
+    """The file that :attr:`Backend.progress` reads lines of."""
+
+
+@attrs.frozen(kw_only=True)
+class Tick:
+    """What one log line says about progress."""
+
+    run: str = ""
+    """Id of the run it speaks of; empty for the batch as a whole."""
+    done: int = 0
+    total: int = 0
+    note: str = ""
+
+
+class Outcome(StrEnum):
+    """How one run of a job ended, as far as the model's own files and log tell. Never proof of a video."""
+
+    DONE = "done"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    MISSING = "missing"
+
+
+@attrs.frozen(kw_only=True)
+class Outcomes:
+    """The outcome of one run, with the reason in a sentence and the output's file."""
+
+    outcome: Outcome
+    reason: str = ""
+    file: Path | None = None
+    guardrail: str = "none"
+    """``on``, ``off`` or ``none``: whether a safety model is proved to have run, not whether one was asked for."""
+
+
+@attrs.frozen(kw_only=True)
+class Exit:
+    """How a job's process ended."""
+
+    code: int
+    stopped: str = ""
+    """``""``, or why we ended it: ``cancelled``, ``timeout``, ``quiet``."""
+    oom: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Backend(Offer):
+    """A model, or what stands in for one: makes jobs of batches and reads what they left.
+
+    All callables are pure but ``outcome``, which reads the job's files.
+    """
+
+    controls: frozenset[str] = frozenset()
+    """Modalities it takes."""
+    needs_clip: bool = True
+    load_key: Callable[[Spec], str]
+    """What must be loaded for a spec. Runs with equal keys may share a job."""
+    needs: Callable[[Spec], Needs]
+    seconds: Callable[[Spec, str], float]
+    """``seconds(spec, gpu)``: predicted time on one slot of that kind of GPU."""
+    expect: Callable[[Spec], Expectation]
+    compile: Callable[[Batch, Slot], Job]
+    progress: Callable[[str], Tick | None]
+    outcome: Callable[[Path, Request, Exit], Outcomes]
+    """``outcome(job folder, request, exit)``, once the outputs are home."""
+    review: Callable[[Spec, Clip | None], Iterable[Finding]] | None = None
+    """What this model refuses or silently gets wrong, before any GPU is touched."""
+    batch_limit: int = 0
+    """The most runs in one job; 0 for any number."""
+
+
+class JobState(StrEnum):
+    """What a host knows of a job."""
+
+    ABSENT = "absent"
+    """No such job, and no trace of one."""
+    PUT = "put"
+    """Its files are there; it was never started."""
+    ACTIVE = "active"
+    EXITED = "exited"
+    LOST = "lost"
+    """It was started, is not alive, and left no exit: the machine went down or something killed it."""
+
+
+@attrs.frozen(kw_only=True)
+class Handle:
+    """How to find a job again from another process. Plain data, stored before the job starts."""
+
+    host: str
+    key: str
+    """``batch/attempt/fence``."""
+    folder: str
+    """The job folder on the host."""
+
+
+@attrs.frozen(kw_only=True)
+class JobStatus:
+    """One answer to a poll."""
+
+    state: JobState
+    exit: Exit | None = None
+    reason: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class RemoteFile:
+    """A file in a job folder. ``digest`` is taken on the host's side, empty when not asked for."""
+
+    name: str
+    bytes: int
+    digest: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Placed:
+    """A file that came home: where it lies, and its digest on both sides."""
+
+    path: Path
+    name: str
+    digest: str
+    remote_digest: str
+
+
+@runtime_checkable
+class Session(Protocol):
+    """An open transport to one host. Every verb is idempotent under a job's key.
+
+    A failing remote command is an answer; only a lost line raises ``HostError``. A session works under the host's
+    own root and never outside of it.
+    """
+
+    def put(self, job: Job, key: str, report: Report = silent) -> Handle:
+        """Place the job's files and inputs in its folder, each under its final name only when whole."""
+
+    def start(self, handle: Handle, job: Job) -> None:
+        """Start the job detached from us, once: a second call for the same key starts nothing."""
+
+    def find(self, key: str) -> Handle | None:
+        """The job of that key, whoever put it there; None when the host has no trace of it."""
+
+    def poll(self, handles: Sequence[Handle]) -> Mapping[str, JobStatus]:
+        """The state of each, by key, in one round trip."""
+
+    def read(self, handle: Handle, name: str, cursor: int, limit: int = 1 << 20) -> tuple[bytes, int]:
+        """Up to *limit* bytes of a file of the job from byte *cursor*, and the next cursor. Missing file: empty."""
+
+    def list(self, handle: Handle, names: Iterable[str]) -> tuple[RemoteFile, ...]:
+        """The regular files under *names* in the job folder, without digests. Links are not followed."""
+
+    def get(
+        self, handle: Handle, names: Iterable[str], into: Path, report: Report = silent
+    ) -> tuple[Placed, ...]:
+        """Bring files home under *into*, digests taken on both sides; a partial file never has its final name."""
+
+    def stop(self, handle: Handle, *, why: str = "cancelled", grace: float = 10.0) -> None:
+        """End the job: ask, wait *grace* seconds, then kill. Ending an ended job is no error."""
+
+    def remove(self, handle: Handle) -> None:
+        """Remove the job's folder, never anything else. Removing a removed one is no error."""
+
+    def sweep(self, known: Collection[str]) -> tuple[str, ...]:
+        """Stop and remove jobs of ours whose key is not in *known*; give their keys."""
+
+    def close(self) -> None:
+        """Let go of the line. Jobs go on."""
+
+
+@attrs.frozen(kw_only=True)
+class Transport(Offer):
+    """A way of reaching a host. ``options`` validates ``[hosts.<name>.options]``."""
+
+    here: bool = False
+    """The host is the very machine the worker runs on, so another machine's worker must not adopt its jobs."""
+    connect: Callable[[Host, Path], Session]
+    """``connect(host, state)``: *state* is a folder of ours on this machine for what the transport must remember."""
+
+
+class Output:
+    """A file that claims to be a run's result, with facts about it that are computed once and shared by all checks.
+
+    Lazy: a check that looks only at the first bytes decodes nothing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        expected: Expectation | None = None,
+        remote_digest: str = "",
+        clip: Clip | None = None,
+        recipe: str = "",
+        others: Iterable[Artifact] = (),
+        recipes: Mapping[str, str] | None = None,
+        guardrail: str = "none",
+    ) -> None:
+        self.path = path
+        self.expected = expected
+        self.remote_digest = remote_digest
+        """SHA-256 taken where the file was made; empty when unknown."""
+        self.clip = clip
+        self.recipe = recipe
+        """The spec's digest; empty when unknown. Equal recipes may give equal bytes."""
+        self.others = tuple(others)
+        """Sealed artifacts, or files of the same folder, that this one must not duplicate."""
+        self.recipes = dict(recipes or {})
+        """Spec digest by run id, for :attr:`others`."""
+        self.guardrail = guardrail
+
+    @property
+    def name(self) -> str:
+        """The file's name, for sentences."""
+        return self.path.name
+
+    @cached_property
+    def sniff(self) -> Sniff:
+        """Kind and size from the first bytes."""
+        from cosmos_core.media import sniff
+
+        return sniff(self.path)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the file; the digest an LFS pointer names, if it is one."""
+        from cosmos_core.media import file_digest
+
+        return self.sniff.oid or file_digest(self.path)
+
+    @cached_property
+    def survey(self) -> Survey:
+        """One full decode: counts, luma statistics, a small grey stack, perceptual hashes."""
+        from cosmos_core.media import survey
+
+        return survey(self.path)
+
+
+@attrs.frozen(kw_only=True)
+class Check(Offer):
+    """One question about an output.
+
+    ``look(output, spec)`` yields findings; none means ok. *spec* is None when a bare file is verified. A required
+    check that yields ``fail`` rejects the output; one that raises leaves it unverified.
+    """
+
+    look: Callable[[Output, Spec | None], Iterable[Finding]]
+    level: str = "content"
+    """``integrity``, ``request``, ``campaign``, ``content``, ``control`` or ``policy``."""
+    required: bool = True
+    version: int = 1
+    order: int = 50
+    """Lower asks earlier. When an integrity check fails, the later levels are not asked."""
+
+
+@attrs.frozen(kw_only=True)
+class Followed:
+    """What a step makes of an artifact: perhaps a spec that joins the queue, perhaps a judgement."""
+
+    spec: Spec | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Step(Offer):
+    """Something that follows a sealed artifact. ``follow(artifact, run, folder, options)``.
+
+    *folder* is the artifact's own; a step may add files beside the artifact, never change it, and never runs a GPU:
+    it gives back a spec, which joins the queue like any other.
+    """
+
+    follow: Callable[[Artifact, Run, Path, Any], Followed]
+
+
+@attrs.frozen(kw_only=True)
+class Enhancer(Offer):
+    """Makes a better prompt of a prompt: ``enhance(prompt, clip, options)``."""
+
+    enhance: Callable[[Prompt, Clip | None, Any], Prompt]
+
+
+@attrs.frozen(kw_only=True)
+class Exported:
+    """One artifact on its way into a dataset."""
+
+    run: Run
+    artifact: Artifact
+    clip: Clip | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Exporter(Offer):
+    """A dataset format. ``export(items, folder, options, report)`` fills an empty folder.
+
+    The folder gets its final name only after the exporter returns.
+    """
+
+    export: Callable[[Iterator[Exported], Path, Any, Report], None]
+
+
+@attrs.frozen(kw_only=True)
+class Command(Named):
+    """A command under ``cosmos``. ``load`` is ``"pkg.mod:attr"``, a click command imported only when called."""
+
+    load: str
+
+
+@attrs.frozen(kw_only=True)
+class PlannedBatch:
+    """Runs that one slot should take together, and why."""
+
+    slot: Slot
+    backend: str
+    load_key: str
+    runs: tuple[str, ...]
+    seconds: float
+    reason: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """Batches in the order they should start, and the runs that fit no slot, with the reason."""
+
+    batches: tuple[PlannedBatch, ...] = ()
+    unplaced: tuple[tuple[str, str], ...] = ()
+    """Pairs of run id and reason."""

@@ -1,0 +1,140 @@
+"""Options of a registration object: an attrs class that validates, reads command-line words and prints itself."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from cosmos_core import canonical
+from cosmos_core.errors import InputError, RefusedError, fail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+T = TypeVar("T")
+
+_WORDS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Described:
+    """One option as shown to people."""
+
+    name: str
+    type: str
+    default: str
+    help: str
+
+
+def describe(options: type) -> Iterator[Described]:
+    """Each field of an options class, in order: name, type, default and the ``help`` of its metadata."""
+    hints = typing.get_type_hints(options)
+    for field in attrs.fields(options):
+        yield Described(
+            name=field.name,
+            type=_type_name(hints[field.name]),
+            default=_default(field),
+            help=field.metadata.get("help", ""),
+        )
+
+
+def build(options: type[T], values: Mapping[str, Any], *, where: str) -> T:
+    """An instance of *options* from *values*, whose strings are read as the fields' types say.
+
+    Raises:
+        RefusedError: with a finding for every unknown field, unreadable word and value out of range.
+    """
+    hints = typing.get_type_hints(options)
+    known = {field.name: field for field in attrs.fields(options) if field.init}  # type: ignore[arg-type]
+    findings = [
+        fail(f"{where} has no option {name!r}", hint=f"one of {', '.join(known) or 'none'}", where=name)
+        for name in values
+        if name not in known
+    ]
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            continue
+        try:
+            read[name] = _read(hints[name], value)
+            _validate(options, known[name], read[name])
+        except (InputError, ValueError, TypeError) as error:
+            findings.append(fail(f"{where}.{name} = {value!r}: {_sentence(error)}", where=name))
+    missing = [name for name, field in known.items() if field.default is attrs.NOTHING and name not in values]
+    findings += [fail(f"{where}.{name} is required", where=name) for name in missing]
+    if findings:
+        raise RefusedError(f"the options of {where} have {len(findings)} problem(s)", findings)
+    try:
+        return options(**read)
+    except (ValueError, TypeError) as error:
+        raise RefusedError(f"the options of {where} do not fit together", [fail(_sentence(error))]) from error
+
+
+def _validate(options: type, field: attrs.Attribute[Any], value: object) -> None:
+    """Run one field's validator by itself, so that all fields are judged and not just the first bad one."""
+    validator: Any = field.validator
+    if validator is None:
+        return
+    converted = field.converter(value) if callable(field.converter) else value
+    validator(object.__new__(options), field, converted)
+
+
+def _read(hint: Any, value: Any) -> Any:
+    if not isinstance(value, str):
+        return canonical.restore(hint, value) if not isinstance(value, _plain_types(hint)) else value
+    wanted = _plain_types(hint)
+    if str in wanted:
+        return value
+    if bool in wanted and value.lower() in _WORDS:
+        return _WORDS[value.lower()]
+    if type(None) in wanted and value.lower() in {"", "none"}:
+        return None
+    for number in (int, float):
+        if number in wanted:
+            return _number(number, value)
+    return canonical.restore(hint, value)
+
+
+def _number(kind: type, value: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        name = {int: "a whole number", float: "a number"}[kind]
+        raise InputError(f"is not {name}") from None
+
+
+def _plain_types(hint: Any) -> tuple[type, ...]:
+    members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return tuple(member for member in members if isinstance(member, type))
+
+
+def _type_name(hint: Any) -> str:
+    return (
+        hint.__name__
+        if isinstance(hint, type) and not typing.get_args(hint)
+        else str(hint).replace("typing.", "")
+    )
+
+
+def _default(field: attrs.Attribute[Any]) -> str:
+    if field.default is attrs.NOTHING:
+        return "required"
+    factory = getattr(field.default, "factory", None)
+    return repr(factory() if factory else field.default)
+
+
+def _sentence(error: Exception) -> str:
+    """The first words of an error; attrs' validators add the field's whole description after them."""
+    return str(error.args[0] if error.args else error)

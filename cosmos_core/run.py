@@ -1,0 +1,209 @@
+"""A run and its life: states, the table of moves, batches, attempts, artifacts.
+
+The life of a run, in order:
+
+1. ``queued``: accepted, on disk, waiting for a slot.
+2. ``placed``: a worker holds it in a batch, under a lease with a fence.
+3. ``running``: the host has confirmed that the batch's job started.
+4. ``returned``: its output is home. An output is a claim.
+5. ``sealed``: every required check passed; the output is an artifact. Or ``rejected``: one did not.
+
+``failed`` and ``blocked`` (a guardrail refused) are reached before an output is home; ``cancelled`` is the user's word.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from cosmos_core.clip import Clip
+from cosmos_core.errors import CosmosError, Finding
+from cosmos_core.spec import Spec
+
+
+class State(StrEnum):
+    """Where a run is in its life."""
+
+    QUEUED = "queued"
+    PLACED = "placed"
+    RUNNING = "running"
+    RETURNED = "returned"
+    SEALED = "sealed"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing happens to the run any more unless a person asks."""
+        return self in FINAL
+
+    @property
+    def is_held(self) -> bool:
+        """A worker holds the run under a lease."""
+        return self in HELD
+
+
+_BEFORE_RETURN = (State.FAILED, State.BLOCKED, State.CANCELLED)
+
+# RUNNING never leads to SEALED: a zero exit code is a claim, not a video. A held run goes back to QUEUED when
+# its job is lost; a finished one only when somebody, or a retry rule, asks for a new attempt.
+MOVES: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.PLACED, *_BEFORE_RETURN}),
+    State.PLACED: frozenset({State.RUNNING, State.QUEUED, *_BEFORE_RETURN}),
+    State.RUNNING: frozenset({State.RETURNED, State.QUEUED, *_BEFORE_RETURN}),
+    State.RETURNED: frozenset({State.SEALED, State.REJECTED, State.CANCELLED}),
+    State.SEALED: frozenset(),
+    State.REJECTED: frozenset({State.QUEUED}),
+    State.FAILED: frozenset({State.QUEUED}),
+    State.BLOCKED: frozenset({State.QUEUED}),
+    State.CANCELLED: frozenset({State.QUEUED}),
+}
+
+FINAL = frozenset({State.SEALED, State.REJECTED, State.FAILED, State.BLOCKED, State.CANCELLED})
+HELD = frozenset({State.PLACED, State.RUNNING, State.RETURNED})
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id such as ``r4k2m9xq``: *prefix* and 35 random bits without look-alike letters."""
+    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(7))
+
+
+def move(before: State, after: State) -> State:
+    """*after*, if the table of moves leads there.
+
+    Raises:
+        CosmosError: when it does not, naming both states.
+    """
+    if after not in MOVES[before]:
+        allowed = ", ".join(sorted(MOVES[before])) or "nowhere"
+        raise CosmosError(f"a run cannot go from {before} to {after}; from {before} it goes to {allowed}")
+    return after
+
+
+@attrs.frozen(kw_only=True)
+class Needs:
+    """What a slot must have to run a spec."""
+
+    gpus: int = 0
+    vram_gb: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class Artifact:
+    """An output that passed every required check. It has a digest and never changes."""
+
+    run: str
+    attempt: int
+    digest: str
+    """SHA-256 of the file's bytes."""
+    path: Path
+    """Where the file is; beside it lie ``artifact.json``, its poster and what steps made."""
+    bytes: int
+    frames: int
+    fps: Fraction
+    width: int
+    height: int
+    sealed: datetime | None = None
+    phashes: tuple[int, ...] = ()
+    """Eight 64-bit perceptual hashes, evenly spaced, for finding near duplicates."""
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """One try at a run: where it ran, how it ended, what the checks said."""
+
+    number: int
+    batch: str
+    fence: int
+    state: State
+    reason: str = ""
+    host: str = ""
+    slot: int = 0
+    started: datetime | None = None
+    ended: datetime | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """One spec being pursued until sealed, rejected, failed or cancelled."""
+
+    id: str
+    seq: int
+    """Order of acceptance."""
+    name: str
+    spec: Spec
+    state: State
+    attempt: int = 0
+    reason: str = ""
+    """Why it is where it is, in a sentence; empty when there is nothing to explain."""
+    batch: str = ""
+    campaign: str = ""
+    parent: str = ""
+    """Id of the run whose artifact led to this one."""
+    prompt_ref: str = ""
+    """``name@version`` in the prompt library."""
+    tags: tuple[str, ...] = ()
+    rating: int | None = None
+    priority: int = 0
+    created: datetime
+    changed: datetime
+    progress: float = 0.0
+    """How far its job says it is, 0 to 1. A hint, never a verdict."""
+    artifact: Artifact | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """A run as a backend sees it: its id, what is asked, and the sealed clip it starts from."""
+
+    run: str
+    spec: Spec
+    clip: Clip | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Batch:
+    """Runs that share one model load on one slot."""
+
+    id: str
+    backend: str
+    load_key: str
+    host: str
+    slot: int
+    attempt: int
+    fence: int
+    """Grows each time a worker takes the batch; only the highest may publish."""
+    requests: tuple[Request, ...] = ()
+    job_key: str = ""
+    """``batch/attempt/fence`` its job was started under; empty before it was."""
+    handle: dict[str, Any] | None = None
+
+    @property
+    def key(self) -> str:
+        """The key a job of this batch is started under by the present holder."""
+        return f"{self.id}/{self.attempt}/{self.fence}"
+
+
+@attrs.frozen(kw_only=True)
+class Queued:
+    """A waiting run as a planner sees it: all that decides where and when, without its spec."""
+
+    id: str
+    seq: int
+    backend: str
+    load_key: str
+    needs: Needs
+    seconds: float
+    """Predicted time on a slot, without the model load."""
+    priority: int = 0

@@ -1,0 +1,246 @@
+"""An open database: transactions that read, transactions that write, and errors in the user's words.
+
+SQLite: WAL; ``synchronous=FULL``, so a commit is on disk, not just with the kernel, and survives a power cut as well
+as a kill; writes begin with ``BEGIN IMMEDIATE``, so a transaction that read may go on to write, and reads with a
+plain ``BEGIN``, so readers never wait for a writer. The driver's own transactions are switched off, as SQLAlchemy's
+SQLite page describes for Python 3.11. PostgreSQL: READ COMMITTED with row locks.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+
+from cosmos_core.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_WRITES = "cosmos_writes"
+_INHERITED: list[sa.Pool] = []
+"""Pools of a parent process. They are kept: closing a parent's SQLite connection in a child breaks its locks."""
+
+_ACCEPTED = "sqlite:////path/store.sqlite or postgresql://user@host/database"
+
+
+class Database:
+    """A database that this process may use from any of its threads, and a forked child may use as its own."""
+
+    def __init__(self, url: sa.URL, *, patience: float) -> None:
+        self.url = url
+        self.patience = patience
+        """Seconds to wait for a lock that another process holds."""
+        self._engine = _engine(url, patience)
+        self._writing = self._engine.execution_options(**{_WRITES: True})
+        self._process = os.getpid()
+
+    @property
+    def name(self) -> str:
+        """The database as people may see it: a path, or a URL without its password."""
+        if self.is_sqlite:
+            return str(self.url.database)
+        where = {name: value for name, value in self.url.query.items() if name in {"host", "port"}}
+        return self.url.set(drivername="postgresql", query=where).render_as_string(hide_password=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file rather than a server."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """What statements compile for."""
+        return self._engine.dialect
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one state of the store and never waits for a writer."""
+        self._own()
+        with self._said(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that may change the store; all of it is on disk when the block ends, or none is.
+
+        Raises:
+            StoreError: when the store is locked, full, gone or not ours, saying which.
+        """
+        self._own()
+        with self._said(), self._writing.begin() as connection:
+            yield connection
+
+    def write_ahead(self) -> None:
+        """Switch a SQLite file to WAL, which stays. SQLite refuses at once, not after a wait, while anybody is at it."""
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                with self._said(), closing(self._engine.raw_connection()) as raw:
+                    raw.cursor().execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise StoreError(f"the store {self.name} cannot be prepared: {error}") from error
+                time.sleep(0.02)
+            else:
+                return
+
+    def close(self) -> None:
+        """Close every connection. A later transaction opens a new one."""
+        self._own()
+        self._engine.dispose()
+
+    def _own(self) -> None:
+        if self._process != os.getpid():
+            _INHERITED.append(self._engine.pool)
+            self._engine.dispose(close=False)
+            self._process = os.getpid()
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._sentence(error) from error
+        except UnicodeEncodeError as error:
+            raise InputError(f"{error.object!r} cannot be stored: it is not valid Unicode text") from error
+
+    def _sentence(self, error: DBAPIError) -> StoreError | InputError:
+        said = (
+            str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        )
+        if isinstance(error, IntegrityError):
+            return StoreError(
+                f"the store {self.name} refused a change that contradicts what it holds: {said}"
+            )
+        if "NUL" in said:
+            return InputError("text with a NUL character cannot be stored")
+        for signs, sentence, hint in _CAUSES:
+            if any(sign in said for sign in signs):
+                return StoreError(
+                    sentence.format(name=self.name, patience=self.patience, said=said), hint=hint
+                )
+        return StoreError(f"the store {self.name} failed: {said}")
+
+
+_CAUSES = (
+    (
+        ("database is locked", "lock timeout", "database table is locked"),
+        "the store {name} is locked: another process has been writing to it for more than {patience:g} s",
+        "wait and try again; if no cosmos command is at work, look for a program that has the file open",
+    ),
+    (
+        ("database or disk is full", "No space left"),
+        "the disk that holds the store {name} is full",
+        "make room and try again; nothing was lost, and nothing was written",
+    ),
+    (
+        ("readonly database", "read-only"),
+        "the store {name} may not be written to: {said}",
+        "check the permissions of the file and of its folder",
+    ),
+    (
+        ("file is not a database", "malformed"),
+        "{name} is not a store of ours, or it is damaged: {said}",
+        "name another file in cosmos.toml, or put a backup in its place",
+    ),
+    (
+        ("unable to open database file",),
+        "the store {name} cannot be opened: {said}",
+        "check that its folder exists and may be written to",
+    ),
+    (
+        ("authentication failed", "no password supplied", "FATAL:  database", "FATAL:  role"),
+        "the store {name} refuses us: {said}",
+        "check user, password and database of the store's URL",
+    ),
+    (
+        ("connection", "timeout expired", "server closed", "terminat", "could not translate"),
+        "the store {name} cannot be reached: {said}",
+        "check that the server is running and that the store's URL names it",
+    ),
+)
+
+
+def database(url: str, *, root: Path, patience: float) -> Database:
+    """The database at *url*; a relative SQLite path is taken from *root*.
+
+    Raises:
+        InputError: when the URL is not of a kind we know.
+        StoreError: when its driver is not installed.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        raise InputError("the store's URL is not understood", hint=f"write {_ACCEPTED}") from None
+    if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
+        return Database(_file(parsed, root), patience=patience)
+    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return _server(parsed.set(drivername="postgresql+psycopg"), patience)
+    raise InputError(f"a store cannot be on {parsed.drivername!r}", hint=f"write {_ACCEPTED}")
+
+
+def _file(url: sa.URL, root: Path) -> sa.URL:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise InputError(
+            "the store must be a file that several processes can open", hint=f"write {_ACCEPTED}"
+        )
+    path = root / url.database
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the store's folder {path.parent} cannot be made: {error.strerror}") from error
+    return sa.URL.create("sqlite+pysqlite", database=str(path))
+
+
+def _server(url: sa.URL, patience: float) -> Database:
+    try:
+        return Database(url, patience=patience)
+    except (ModuleNotFoundError, ImportError, NoSuchModuleError) as error:
+        raise StoreError(
+            f"a store on PostgreSQL needs the package psycopg: {error}",
+            hint="pip install 'cosmos-core[postgres]'",
+        ) from error
+
+
+def _engine(url: sa.URL, patience: float) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(url, connect_args={"timeout": patience})
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+        return engine
+    return sa.create_engine(url, pool_pre_ping=True, connect_args=_server_arguments(url, patience))
+
+
+def _server_arguments(url: sa.URL, patience: float) -> dict[str, Any]:
+    limits = {
+        "lock_timeout": int(patience * 1000),
+        "statement_timeout": int(max(60.0, 2 * patience) * 1000),
+        "idle_in_transaction_session_timeout": 60_000,
+    }
+    ours = {
+        "connect_timeout": 10,
+        "application_name": "cosmos",
+        "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
+    }
+    return {name: value for name, value in ours.items() if name not in url.query}
+
+
+def _prepare(connection: Any, _: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,149 @@
+"""What happened: events, attempts, artifacts, measured times; and whether the queue is paused."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from cosmos_core.run import Artifact, Attempt, State
+from cosmos_core.store import rows
+from cosmos_core.store.claims import PAUSED
+from cosmos_core.store.opened import Opened
+from cosmos_core.store.records import Event
+from cosmos_core.store.schema import artifact, attempt, batch, event, run, setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+HASHES = 8
+_REMEMBERED_BATCHES = 2000
+
+
+class Journal(Opened):
+    """Events, attempts, artifacts and what they measure."""
+
+    def events(self, run_id: str | None = None, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
+        """Moves in the order they happened, of one run or of all, after the event with ``seq`` *after*.
+
+        Read on from the last ``seq`` and no event is missed, whoever writes at the same time.
+
+        Raises:
+            UnknownError: when there is no such run.
+        """
+        asked = sa.select(event).where(event.c.seq > after).order_by(event.c.seq).limit(limit)
+        with self._db.read() as connection:
+            if run_id is not None:
+                asked = asked.where(event.c.run == rows.find(connection, run_id).id)
+            elif not self._db.is_sqlite:
+                # Sequence numbers are drawn before commit. What a transaction still open may precede has to wait.
+                asked = asked.where(
+                    event.c.tx < sa.text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+                )
+            found = connection.execute(asked).all()
+        return tuple(
+            Event(
+                seq=row.seq,
+                run=row.run,
+                at=rows.moment(row.at),
+                before=State(row.before) if row.before is not None else None,
+                after=State(row.after),
+                reason=row.reason,
+                owner=row.owner,
+            )
+            for row in found
+        )
+
+    def attempts(self, run_id: str) -> tuple[Attempt, ...]:
+        """Every try at a run, the first one first.
+
+        Raises:
+            UnknownError: when there is no such run.
+        """
+        asked = sa.select(attempt, batch.c.host, batch.c.slot).join_from(attempt, batch)
+        with self._db.read() as connection:
+            name = rows.find(connection, run_id).id
+            found = connection.execute(asked.where(attempt.c.run == name).order_by(attempt.c.number)).all()
+        return tuple(
+            Attempt(
+                number=row.number,
+                batch=row.batch,
+                fence=row.fence,
+                state=State(row.state),
+                reason=row.reason,
+                host=row.host,
+                slot=row.slot,
+                started=rows.moment(row.started),
+                ended=rows.maybe_moment(row.ended),
+                findings=rows.findings(row.findings),
+            )
+            for row in found
+        )
+
+    def artifacts(self, *, digest: str = "", limit: int = 1000) -> tuple[Artifact, ...]:
+        """Artifacts, the newest first; only those with these bytes when *digest* is given."""
+        asked = sa.select(artifact).order_by(artifact.c.sealed.desc(), artifact.c.run).limit(limit)
+        if digest:
+            asked = asked.where(artifact.c.digest == digest)
+        with self._db.read() as connection:
+            found = connection.execute(asked).all()
+        return tuple(rows.artifact_of(row, self._root) for row in found)
+
+    def recipes(self) -> Mapping[str, str]:
+        """The digest of the spec that each sealed run was made from, by run id."""
+        asked = sa.select(run.c.id, run.c.spec).join_from(run, artifact, artifact.c.run == run.c.id)
+        with self._db.read() as connection:
+            return {row.id: row.spec for row in connection.execute(asked)}
+
+    def phashes(self) -> tuple[tuple[str, ...], NDArray[np.uint64]]:
+        """Run ids, and their artifacts' perceptual hashes: shape (runs, 8), 64 bits each."""
+        import numpy as np
+
+        with self._db.read() as connection:
+            asked = sa.select(artifact.c.run, artifact.c.phashes).order_by(artifact.c.run)
+            found = [
+                (name, packed) for name, packed in connection.execute(asked) if len(packed) == 8 * HASHES
+            ]
+        packed = b"".join(packed for _, packed in found)
+        table = np.frombuffer(packed, dtype="<u8").astype(np.uint64).reshape(-1, HASHES)
+        return tuple(name for name, _ in found), table
+
+    def history(self) -> Mapping[tuple[str, str, str], float]:
+        """Measured seconds a run, by backend, load key and kind of GPU: the median over the latest batches.
+
+        A batch counts from its job's start to its last output, over the runs that returned, model load included.
+        """
+        spent = sa.func.max(attempt.c.returned) - sa.func.min(attempt.c.running)
+        asked = (
+            sa.select(batch.c.backend, batch.c.load_key, batch.c.gpu, spent, sa.func.count())
+            .join_from(attempt, batch)
+            .where(attempt.c.returned.is_not(None), attempt.c.running.is_not(None))
+            .group_by(batch.c.id)
+            .order_by(batch.c.opened.desc())
+            .limit(_REMEMBERED_BATCHES)
+        )
+        measured: dict[tuple[str, str, str], list[float]] = {}
+        with self._db.read() as connection:
+            for backend, load_key, gpu, seconds, returned in connection.execute(asked):
+                measured.setdefault((backend, load_key, gpu), []).append(seconds / returned)
+        return {key: median(seconds) for key, seconds in measured.items()}
+
+    def pause(self, reason: str = "") -> None:
+        """Let no worker take new runs. What is held goes on."""
+        with self._db.write() as connection:
+            connection.execute(sa.delete(setting).where(setting.c.name == PAUSED))
+            connection.execute(sa.insert(setting).values(name=PAUSED, value=reason))
+
+    def resume(self) -> None:
+        """Let workers take runs again."""
+        with self._db.write() as connection:
+            connection.execute(sa.delete(setting).where(setting.c.name == PAUSED))
+
+    def paused(self) -> str | None:
+        """Why the queue is paused, perhaps an empty text; None when it is not."""
+        with self._db.read() as connection:
+            return connection.execute(sa.select(setting.c.value).where(setting.c.name == PAUSED)).scalar()

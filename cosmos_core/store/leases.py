@@ -1,0 +1,224 @@
+"""Leases: taking a batch, keeping it, taking over one whose worker is gone, giving it back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from cosmos_core import canonical
+from cosmos_core.errors import CosmosError
+from cosmos_core.run import Batch, Request, State, new_id
+from cosmos_core.store import claims, rows
+from cosmos_core.store.moves import HOLDS, advance, hold
+from cosmos_core.store.opened import Opened
+from cosmos_core.store.records import Holding, Lease
+from cosmos_core.store.schema import attempt, batch, event, now, queue_order, run, spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cosmos_core.run import Run
+
+LEASE = 45.0
+"""Seconds a lease lasts unless it is renewed; renew it every third of that."""
+
+
+class Leases(Opened):
+    """Batches under a lease by the database's clock."""
+
+    def claim(
+        self,
+        *,
+        owner: str,
+        load_key: str,
+        host: str,
+        slot: int,
+        limit: int,
+        only: Sequence[str] | None = None,
+        gpu: str = "",
+        lease: float = LEASE,
+    ) -> Lease | None:
+        """Take up to *limit* queued runs of one load key as a new batch for *owner*, in the order of the queue.
+
+        With *only*, none but these. *gpu* is the kind of GPU of the slot; :meth:`history` groups by it. None when
+        nothing waits, or the queue is paused. Two callers never get one run.
+        """
+        if only is not None and not only:
+            return None
+        made = new_id("b")
+        with self._db.write() as connection:
+            statement = claims.claim(made, load_key=load_key, limit=limit, only=only)
+            if not (seqs := connection.execute(statement).scalars().all()):
+                return None
+            taken = connection.execute(_TAKEN.where(run.c.seq.in_(seqs)).order_by(*queue_order())).all()
+            where = {
+                "host": host,
+                "slot": slot,
+                "gpu": gpu,
+                "load_key": load_key,
+                "backend": taken[0].backend,
+            }
+            ours = {"id": made, "attempt": 1, "fence": 1, "owner": owner, "lease_until": now() + lease}
+            row = connection.execute(
+                sa.insert(batch).values(opened=now(), **ours, **where).returning(batch)
+            ).one()
+            _open_attempts(connection, made, owner, taken)
+            return Lease(batch=_batch(row, taken), owner=owner)
+
+    def adopt(self, *, owner: str, hosts: Sequence[str], lease: float = LEASE) -> Lease | None:
+        """Take over one open batch on *hosts* whose lease ran out, with a higher fence; None when there is none.
+
+        Its job may well be running: ``job_key`` and ``handle`` are what the last holder stored. The batch's requests
+        are those of the runs that are still held.
+        """
+        if not self._any_lost(hosts):
+            return None
+        with self._db.write() as connection:
+            row = connection.execute(claims.adopt(owner, hosts=hosts, lease=lease)).one_or_none()
+            if row is None:
+                return None
+            inside = sa.and_(run.c.batch == row.id, HOLDS)
+            taken = connection.execute(_TAKEN.where(inside).order_by(*queue_order())).all()
+            return Lease(batch=_batch(row, taken), owner=owner)
+
+    def heartbeat(self, lease: Lease, *, seconds: float = LEASE) -> bool:
+        """Keep the batch for *seconds* more. False when it is lost: stop at once, and publish nothing."""
+        with self._db.write() as connection:
+            kept = sa.update(batch).where(_is_ours(lease)).values(lease_until=now() + seconds)
+            return connection.execute(kept).rowcount == 1
+
+    def launched(self, lease: Lease, *, job_key: str, handle: Mapping[str, Any]) -> None:
+        """Store how the batch's job is found again. Call it before the job starts.
+
+        Raises:
+            LeaseLost: when another worker holds the batch by now.
+        """
+        with self._db.write() as connection:
+            hold(connection, lease)
+            stored = {"job_key": job_key, "handle": canonical.dumps(dict(handle))}
+            connection.execute(sa.update(batch).where(batch.c.id == lease.batch.id).values(stored))
+
+    def held(self, lease: Lease) -> tuple[Run, ...]:
+        """The runs of the batch that are placed, running or returned now, in order of acceptance."""
+        with self._db.read() as connection:
+            found = rows.load(connection, sa.and_(run.c.batch == lease.batch.id, HOLDS), self._root)
+        return tuple(found[seq] for seq in sorted(found))
+
+    def cancel_asked(self, lease: Lease) -> tuple[str, ...]:
+        """Ids of held runs of the batch that a person asked to cancel."""
+        which = sa.and_(run.c.batch == lease.batch.id, HOLDS, run.c.cancel)
+        with self._db.read() as connection:
+            return tuple(connection.execute(sa.select(run.c.id).where(which).order_by(run.c.seq)).scalars())
+
+    def progress(self, lease: Lease, values: Mapping[str, float]) -> None:
+        """Note how far runs of the batch are, 0 to 1. A hint: without effect when the lease is lost."""
+        ours = sa.exists().where(_is_ours(lease))
+        which = sa.and_(run.c.id == sa.bindparam("which"), run.c.batch == lease.batch.id, HOLDS, ours)
+        bound = [
+            {"which": name, "value": min(1.0, max(0.0, value))} for name, value in sorted(values.items())
+        ]
+        if not bound:
+            return
+        with self._db.write() as connection:
+            connection.execute(sa.update(run).where(which).values(progress=sa.bindparam("value")), bound)
+
+    def finish(self, lease: Lease) -> None:
+        """Close the batch. Runs that never returned go back to the queue.
+
+        Raises:
+            LeaseLost: when another worker holds the batch by now.
+            CosmosError: when outputs are home and not verified yet; the batch stays open then.
+        """
+        with self._db.write() as connection:
+            hold(connection, lease)
+            which = sa.and_(run.c.batch == lease.batch.id, HOLDS)
+            left = connection.execute(sa.select(run).where(which).order_by(run.c.seq).with_for_update()).all()
+            if home := [row.id for row in left if row.state == State.RETURNED]:
+                raise CosmosError(
+                    f"batch {lease.batch.id} is not finished: {', '.join(home)} wait to be verified"
+                )
+            for row in left:
+                reason = f"its batch {lease.batch.id} ended without it"
+                advance(connection, row, State.QUEUED, reason=reason, lease=lease)
+            connection.execute(sa.update(batch).where(batch.c.id == lease.batch.id).values(closed=now()))
+
+    def sealed_in(self, lease: Lease) -> tuple[Run, ...]:
+        """The runs of the batch that are sealed, in order of acceptance: what steps follow."""
+        which = sa.and_(run.c.batch == lease.batch.id, run.c.state == State.SEALED)
+        with self._db.read() as connection:
+            found = rows.load(connection, which, self._root)
+        return tuple(found[seq] for seq in sorted(found))
+
+    def expire(self, owners: Sequence[str]) -> None:
+        """End the leases of *owners* now: of a worker that lets go, or of one that is known to be dead."""
+        which = sa.and_(batch.c.owner.in_(list(owners)), batch.c.closed.is_(None))
+        with self._db.write() as connection:
+            connection.execute(sa.update(batch).where(which).values(lease_until=now() - 1))
+
+    def leases(self) -> tuple[Holding, ...]:
+        """Every open batch: who holds it, where, and for how much longer."""
+        asked = sa.select(batch, (batch.c.lease_until - now()).label("left")).where(batch.c.closed.is_(None))
+        inside = sa.select(run.c.batch, run.c.id).where(HOLDS).order_by(run.c.seq)
+        with self._db.read() as connection:
+            found = connection.execute(asked.order_by(batch.c.opened, batch.c.id)).all()
+            runs = connection.execute(inside).all() if found else []
+        return tuple(
+            Holding(
+                batch=row.id,
+                owner=row.owner,
+                host=row.host,
+                slot=row.slot,
+                runs=tuple(name for within, name in runs if within == row.id),
+                seconds_left=row.left,
+            )
+            for row in found
+        )
+
+    def _any_lost(self, hosts: Sequence[str]) -> bool:
+        # Workers ask every few seconds, and nearly always there is nothing: that must not take the write lock.
+        with self._db.read() as connection:
+            return bool(connection.execute(sa.select(sa.exists().where(claims.is_lost(hosts)))).scalar())
+
+
+_TAKEN = sa.select(run.c.id, run.c.attempt, run.c.backend, spec.c.body).join_from(run, spec)
+
+
+def _is_ours(lease: Lease) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        batch.c.id == lease.batch.id,
+        batch.c.fence == lease.batch.fence,
+        batch.c.owner == lease.owner,
+        batch.c.closed.is_(None),
+    )
+
+
+def _open_attempts(connection: sa.Connection, made: str, owner: str, taken: Sequence[Any]) -> None:
+    tries = [{"run": row.id, "number": row.attempt} for row in taken]
+    opened = {
+        "batch": made,
+        "fence": 1,
+        "state": State.PLACED,
+        "started": now(),
+        "reason": "",
+        "findings": "[]",
+    }
+    connection.execute(sa.insert(attempt).values(opened), tries)
+    moved = {"before": State.QUEUED, "after": State.PLACED, "reason": "", "owner": owner, "at": now()}
+    connection.execute(sa.insert(event).values(moved), [{"run": row.id} for row in taken])
+
+
+def _batch(row: Any, taken: Sequence[Any]) -> Batch:
+    return Batch(
+        id=row.id,
+        backend=row.backend,
+        load_key=row.load_key,
+        host=row.host,
+        slot=row.slot,
+        attempt=row.attempt,
+        fence=row.fence,
+        requests=tuple(Request(run=each.id, spec=rows.spec_of(each.body)) for each in taken),
+        job_key=row.job_key,
+        handle=json.loads(row.handle) if row.handle is not None else None,
+    )

@@ -1,0 +1,1 @@
+"""How a store gets from any older version's tables to ours; run by ``Store.open``, packaged with the library."""

@@ -1,0 +1,120 @@
+"""What goes into the store and comes out of it, beside the domain's own objects. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from cosmos_core.errors import StoreError
+from cosmos_core.run import Batch, Needs, Run, State
+from cosmos_core.spec import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class LeaseLost(StoreError):
+    """The worker no longer holds its batch: another one took it over, or it is finished. Nothing was written."""
+
+
+def _sorted_set(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(words)))
+
+
+@attrs.frozen(kw_only=True)
+class NewRun:
+    """A run that asks to be accepted."""
+
+    id: str
+    name: str
+    spec: Spec
+    load_key: str
+    needs: Needs = attrs.field(factory=Needs)
+    seconds: float
+    """Predicted time on a slot, without the model load."""
+    prompt_ref: str = ""
+    tags: tuple[str, ...] = attrs.field(default=(), converter=_sorted_set)
+    priority: int = 0
+    parent: str = ""
+    campaign: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Lease:
+    """What a worker holds: a batch, under the fence in ``batch.fence``, in its own name."""
+
+    batch: Batch
+    owner: str
+
+
+@attrs.frozen(kw_only=True)
+class Holding:
+    """An open lease as ``status`` shows it."""
+
+    batch: str
+    owner: str
+    host: str
+    slot: int
+    runs: tuple[str, ...]
+    """Ids of the runs it still holds, in order of acceptance."""
+    seconds_left: float
+    """Negative when the lease ran out and nobody took it over yet."""
+
+
+@attrs.frozen(kw_only=True)
+class Query:
+    """Which runs to list, newest first. Everything that is set must hold."""
+
+    states: tuple[State, ...] = ()
+    """Any of these; all states when empty."""
+    text: str = ""
+    """Words that must all begin a word of the run's name, id, prompt, tags or campaign; case does not matter."""
+    tags: tuple[str, ...] = ()
+    """Each of these."""
+    campaign: str = ""
+    prompt: str = ""
+    """``name`` for every version of a prompt in the library, ``name@2`` for one."""
+    rating_at_least: int | None = None
+    limit: int = 50
+    before: int | None = None
+    """Only runs accepted before this ``seq``: :attr:`Page.next` of the page before."""
+
+
+@attrs.frozen(kw_only=True)
+class Page:
+    """One page of a listing."""
+
+    runs: tuple[Run, ...]
+    next: int | None
+    """What :attr:`Query.before` takes for the next page; None when this is the last."""
+    total: int | None
+    """How many runs of this page and after match; None when they are more than a thousand."""
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """One move of one run, written in the transaction that moved it."""
+
+    seq: int
+    run: str
+    at: datetime
+    before: State | None
+    """None when the run was accepted."""
+    after: State
+    reason: str = ""
+    owner: str = ""
+    """The worker that moved it; empty for a person's word."""
+
+
+@attrs.frozen(kw_only=True)
+class KnownClip:
+    """A sealed clip and where it lies on this machine."""
+
+    digest: str
+    name: str
+    folder: Path
+    seen: datetime
+    """When it was last remembered."""

@@ -1,0 +1,259 @@
+"""Runs: accepting them, finding them, and what people note on them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cosmos_core import canonical
+from cosmos_core.errors import InputError
+from cosmos_core.run import Needs, Queued, Run, State
+from cosmos_core.store import rows, search
+from cosmos_core.store.opened import Opened
+from cosmos_core.store.records import Page
+from cosmos_core.store.schema import (
+    event,
+    is_queued,
+    now,
+    queue_order,
+    run,
+    run_tag,
+    run_words,
+    spec,
+    submission,
+)
+from cosmos_core.store.words import document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cosmos_core.spec import Spec
+    from cosmos_core.store.records import NewRun, Query
+
+COUNTED = 1000
+LONGEST_TAG = 100
+_CHUNK = 500
+
+
+class Runs(Opened):
+    """Accepting, finding, listing and noting runs."""
+
+    def accept(self, runs: Sequence[NewRun], *, token: str = "") -> tuple[Run, ...]:
+        """Put *runs* into the queue, all or none. What is returned is on disk.
+
+        The same *token* again gives the runs of its first call, and writes nothing.
+
+        Raises:
+            InputError: when a run's id is taken, or a tag cannot be one.
+        """
+        for each in runs:
+            _check_tags(each.tags)
+        with self._db.write() as connection:
+            if token and (known := _known(connection, token, [each.id for each in runs])) is not None:
+                return self._named(connection, known)
+            _refuse_taken(connection, [each.id for each in runs])
+            _insert(connection, runs)
+            return self._named(connection, [each.id for each in runs])
+
+    def run(self, ref: str) -> Run:
+        """The run with the id *ref*, or whose id alone begins with these three or more characters.
+
+        Raises:
+            UnknownError: when there is none.
+            InputError: when there are several, naming them.
+        """
+        with self._db.read() as connection:
+            return rows.load_one(connection, rows.find(connection, ref).seq, self._root)
+
+    def page(self, query: Query) -> Page:
+        """The runs that match *query*, newest first."""
+        wanted = attrs.evolve(query, limit=max(1, query.limit))
+        is_sqlite = self._db.is_sqlite
+        counted = search.matching(query, limit=COUNTED + 1, is_sqlite=is_sqlite).subquery()
+        with self._db.read() as connection:
+            picked = search.matching(wanted, limit=wanted.limit + 1, is_sqlite=is_sqlite)
+            seqs = connection.execute(picked).scalars().all()
+            more = len(seqs) > wanted.limit
+            total = len(seqs)
+            if more:
+                total = connection.execute(sa.select(sa.func.count()).select_from(counted)).scalar_one()
+            shown = rows.load_all(connection, seqs[: wanted.limit], self._root)
+        return Page(
+            runs=shown,
+            next=seqs[wanted.limit - 1] if more else None,
+            total=total if total <= COUNTED else None,
+        )
+
+    def counts(self) -> dict[State, int]:
+        """How many runs are in each state; every state is there."""
+        with self._db.read() as connection:
+            found = connection.execute(sa.select(run.c.state, sa.func.count()).group_by(run.c.state)).all()
+        return dict.fromkeys(State, 0) | {State(state): count for state, count in found}
+
+    def waiting(self, *, limit: int = 5000) -> tuple[Queued, ...]:
+        """The first *limit* queued runs, in the order of the queue."""
+        asked = sa.select(
+            *(run.c.id, run.c.seq, run.c.backend, run.c.load_key),
+            *(run.c.gpus, run.c.vram_gb, run.c.seconds, run.c.priority),
+        )
+        with self._db.read() as connection:
+            found = connection.execute(asked.where(is_queued()).order_by(*queue_order()).limit(limit)).all()
+        return tuple(
+            Queued(
+                id=row.id,
+                seq=row.seq,
+                backend=row.backend,
+                load_key=row.load_key,
+                needs=Needs(gpus=row.gpus, vram_gb=row.vram_gb),
+                seconds=row.seconds,
+                priority=row.priority,
+            )
+            for row in found
+        )
+
+    def rate(self, run_id: str, rating: int | None) -> Run:
+        """Note how good a person finds the run, 1 to 5; None takes it back.
+
+        Raises:
+            UnknownError: when there is no such run.
+            InputError: when *rating* is something else.
+        """
+        if rating is not None and rating not in range(1, 6):
+            raise InputError(f"{rating!r} is not a rating", hint="1 to 5")
+        with self._db.write() as connection:
+            row = rows.find(connection, run_id, lock=True)
+            connection.execute(sa.update(run).where(run.c.seq == row.seq).values(rating=rating))
+            return rows.load_one(connection, row.seq, self._root)
+
+    def tag(self, run_id: str, *, add: Iterable[str] = (), drop: Iterable[str] = ()) -> Run:
+        """Add tags to a run and drop others; dropping one it does not have does nothing.
+
+        Raises:
+            UnknownError: when there is no such run.
+            InputError: when a tag is empty, has spaces around it or is very long.
+        """
+        added, dropped = set(add), set(drop)
+        _check_tags(added)
+        with self._db.write() as connection:
+            row = rows.find(connection, run_id, lock=True)
+            before = rows.load_one(connection, row.seq, self._root)
+            connection.execute(sa.delete(run_tag).where(run_tag.c.seq == row.seq, run_tag.c.tag.in_(dropped)))
+            new = sorted(added - dropped - set(before.tags))
+            if new:
+                connection.execute(sa.insert(run_tag), [{"seq": row.seq, "tag": tag} for tag in new])
+            after = rows.load_one(connection, row.seq, self._root)
+            words = _document(after, after.spec)
+            connection.execute(sa.update(run_words).where(run_words.c.seq == row.seq).values(words=words))
+            return after
+
+    def remove(self, run_ids: Iterable[str]) -> None:
+        """Forget runs with their attempts, events and artifact's row, all or none. Files are not touched.
+
+        Raises:
+            UnknownError: when one of them does not exist.
+            InputError: when a worker holds one of them.
+        """
+        with self._db.write() as connection:
+            found = {row.seq: row for row in (rows.find(connection, ref, lock=True) for ref in run_ids)}
+            if held := sorted(row.id for row in found.values() if State(row.state).is_held):
+                raise InputError(
+                    f"a worker holds {', '.join(held)}", hint=f"cancel first: cosmos cancel {' '.join(held)}"
+                )
+            for seq, row in sorted(found.items()):
+                connection.execute(sa.delete(run).where(run.c.seq == seq))
+                used = sa.exists().where(run.c.spec == row.spec)
+                connection.execute(sa.delete(spec).where(spec.c.digest == row.spec, ~used))
+
+    def _named(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[Run, ...]:
+        found: dict[str, Run] = {}
+        for start in range(0, len(ids), _CHUNK):
+            some = rows.load(connection, run.c.id.in_(ids[start : start + _CHUNK]), self._root)
+            found |= {each.id: each for each in some.values()}
+        return tuple(found[name] for name in ids if name in found)
+
+
+def _check_tags(tags: Iterable[str]) -> None:
+    for tag in tags:
+        if not tag or tag != tag.strip() or len(tag) > LONGEST_TAG or "\x00" in tag:
+            raise InputError(f"{tag[:LONGEST_TAG]!r} cannot be a tag", hint=f"1 to {LONGEST_TAG} characters")
+
+
+def _known(connection: sa.Connection, token: str, ids: list[str]) -> list[str] | None:
+    """The runs that *token* brought first; None when this is the first time, which is noted at once."""
+    # Inserting first lets a second caller with the token wait for the first one to commit.
+    inserted = _insert_new(connection, submission, {"token": token, "runs": json.dumps(ids), "at": now()})
+    if inserted:
+        return None
+    known = connection.execute(sa.select(submission.c.runs).where(submission.c.token == token)).scalar_one()
+    return list(json.loads(known))
+
+
+def _insert_new(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> bool:
+    """Insert a row unless its key is there, and say which."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    added = insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(added).one_or_none() is not None
+
+
+def _refuse_taken(connection: sa.Connection, ids: list[str]) -> None:
+    twice = {name for name in ids if ids.count(name) > 1} if len(set(ids)) < len(ids) else set()
+    taken: set[str] = set(twice)
+    for start in range(0, len(ids), _CHUNK):
+        some = sa.select(run.c.id).where(run.c.id.in_(ids[start : start + _CHUNK]))
+        taken |= set(connection.execute(some).scalars())
+    if taken:
+        raise InputError(f"there is already a run {', '.join(sorted(taken))}; nothing was accepted")
+
+
+def _insert(connection: sa.Connection, runs: Sequence[NewRun]) -> None:
+    if not runs:
+        return
+    for digest, body in {each.spec.digest: canonical.dumps(each.spec) for each in runs}.items():
+        _insert_new(connection, spec, {"digest": digest, "body": body})
+    clock = connection.execute(sa.select(now())).scalar_one()
+    connection.execute(sa.insert(run), [_run_values(each, clock) for each in runs])
+    seqs = _seqs(connection, [each.id for each in runs])
+    words = [{"seq": seqs[each.id], "words": _document(each, each.spec)} for each in runs]
+    connection.execute(sa.insert(run_words), words)
+    tags = [{"seq": seqs[each.id], "tag": tag} for each in runs for tag in each.tags]
+    if tags:
+        connection.execute(sa.insert(run_tag), tags)
+    accepted = {"at": clock, "before": None, "after": State.QUEUED, "reason": "", "owner": ""}
+    connection.execute(sa.insert(event), [{"run": each.id, **accepted} for each in runs])
+
+
+def _seqs(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(ids), _CHUNK):
+        some = sa.select(run.c.id, run.c.seq).where(run.c.id.in_(ids[start : start + _CHUNK]))
+        found |= {row.id: row.seq for row in connection.execute(some)}
+    return found
+
+
+def _run_values(new: NewRun, clock: float) -> dict[str, Any]:
+    return {
+        "id": new.id,
+        "name": new.name,
+        "spec": new.spec.digest,
+        "backend": new.spec.backend,
+        "load_key": new.load_key,
+        "gpus": new.needs.gpus,
+        "vram_gb": new.needs.vram_gb,
+        "seconds": new.seconds,
+        "priority": new.priority,
+        "state": State.QUEUED,
+        "campaign": new.campaign,
+        "parent": new.parent,
+        "prompt_name": new.prompt_ref.partition("@")[0],
+        "prompt_ref": new.prompt_ref,
+        "created": clock,
+        "changed": clock,
+    }
+
+
+def _document(named: NewRun | Run, asked: Spec) -> str:
+    return document(named.name, named.id, named.campaign, *named.tags, asked.prompt.text)

@@ -1,0 +1,102 @@
+"""Which runs a query picks, newest first: one statement that an index answers from its end.
+
+Whatever is asked for, the rows come from one index that is already in order of ``seq`` (the words, a tag, a state, a
+campaign), read backwards until the page is full; the rest of the query only filters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from cosmos_core.run import State
+from cosmos_core.store.schema import run, run_tag
+from cosmos_core.store.words import words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cosmos_core.store.records import Query
+
+_ON_FILE = sa.table("run_words_index", sa.column("rowid", sa.Integer))
+_ON_SERVER = sa.table("run_words", sa.column("seq", sa.BigInteger), sa.column("vector"))
+
+
+def matching(query: Query, *, limit: int, is_sqlite: bool) -> sa.Select[int]:
+    """The ``seq`` of at most *limit* runs that match *query*, newest first."""
+    filters = _filters(query)
+    tags = list(query.tags)
+    if wanted := words(query.text):
+        source, seq, match = _by_words(wanted, is_sqlite=is_sqlite)
+        filters.append(match)
+    elif tags:
+        source, seq = run_tag, run_tag.c.seq
+        filters.append(run_tag.c.tag == tags.pop())
+    else:
+        return _by_run(query.states, filters, before=query.before, limit=limit)
+    filters += [_has_tag(tag, seq) for tag in tags]
+    if query.states:
+        filters.append(run.c.state.in_([str(state) for state in query.states]))
+    picked = sa.select(seq.label("seq")).select_from(source)
+    if _asks_run(query):
+        picked = picked.join_from(source, run, run.c.seq == seq)
+    return _page(picked.where(*filters), seq, before=query.before, limit=limit)
+
+
+def _asks_run(query: Query) -> bool:
+    return bool(query.states or query.campaign or query.prompt or query.rating_at_least is not None)
+
+
+def _filters(query: Query) -> list[sa.ColumnElement[bool]]:
+    filters: list[sa.ColumnElement[bool]] = []
+    if query.campaign:
+        filters.append(run.c.campaign == query.campaign)
+    if query.prompt:
+        filters.append(run.c.prompt_name == query.prompt.partition("@")[0])
+    if "@" in query.prompt:
+        filters.append(run.c.prompt_ref == query.prompt)
+    if query.rating_at_least is not None:
+        filters.append(run.c.rating >= query.rating_at_least)
+    return filters
+
+
+def _has_tag(tag: str, seq: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    other = run_tag.alias()
+    return sa.exists().where(other.c.tag == tag, other.c.seq == seq)
+
+
+def _by_words(
+    wanted: Sequence[str], *, is_sqlite: bool
+) -> tuple[sa.FromClause, sa.ColumnElement[int], sa.ColumnElement[bool]]:
+    if is_sqlite:
+        query = " ".join(f'"{word}"*' for word in wanted)
+        return _ON_FILE, _ON_FILE.c.rowid, sa.literal_column("run_words_index").op("MATCH")(query)
+    lexemes = sa.cast(" & ".join(f"'{word}':*" for word in wanted), sa.dialects.postgresql.TSQUERY)
+    return _ON_SERVER, _ON_SERVER.c.seq, _ON_SERVER.c.vector.op("@@")(lexemes)
+
+
+def _by_run(
+    states: Sequence[State], filters: list[sa.ColumnElement[bool]], *, before: int | None, limit: int
+) -> sa.Select[int]:
+    wanted = sorted(set(states))
+    picked = sa.select(run.c.seq)
+    if not wanted or len(wanted) == len(State):
+        return _page(picked.where(*filters), run.c.seq, before=before, limit=limit)
+    pages = [
+        _page(picked.where(*filters, run.c.state == str(state)), run.c.seq, before=before, limit=limit)
+        for state in wanted
+    ]
+    if len(pages) == 1:
+        return pages[0]
+    # One backward scan a state, merged: with IN a database sorts every run of all the states first.
+    merged = sa.union_all(*(sa.select(page.subquery().c.seq) for page in pages)).subquery()
+    return sa.select(merged.c.seq).order_by(merged.c.seq.desc()).limit(limit)
+
+
+def _page(
+    picked: sa.Select[int], seq: sa.ColumnElement[int], *, before: int | None, limit: int
+) -> sa.Select[int]:
+    if before is not None:
+        picked = picked.where(seq < before)
+    return picked.order_by(seq.desc()).limit(limit)

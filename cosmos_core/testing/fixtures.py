@@ -1,0 +1,89 @@
+"""Fixtures for plugin authors, registered as a pytest plugin by installing ``cosmos-core``.
+
+Nothing heavy is imported before a fixture is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from cosmos_core import Cosmos
+    from cosmos_core.clip import Clip
+
+QUICK = """\
+[queue]
+lease = 3.0
+heartbeat = 0.5
+poll = 0.05
+"""
+"""Settings of a test's workspace: a crash is noticed in seconds."""
+
+
+@pytest.fixture
+def cosmos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cosmos]:
+    """An open workspace of its own for each test, with its store, and the current folder inside of it."""
+    from cosmos_core import workspace
+    from cosmos_core.api import Cosmos
+
+    monkeypatch.delenv("COSMOS_WORKSPACE", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-settings-of-the-user"))
+    made, _ = workspace.create(tmp_path / "workspace", QUICK)
+    monkeypatch.chdir(made.root)
+    with Cosmos(made.root) as opened:
+        yield opened
+
+
+@pytest.fixture
+def make_clip(tmp_path: Path) -> Callable[..., Clip]:
+    """``make_clip("name", frames=12, width=64, height=48)``: a sealed clip with all its controls."""
+    from cosmos_core import clip as clips
+    from cosmos_core.testing import media
+
+    def _make(name: str = "clip", **asked: int) -> Clip:
+        folder = tmp_path / "made-clips" / name
+        media.make_clip(folder, **asked)
+        return clips.seal(folder)
+
+    return _make
+
+
+class Recorder:
+    """Hears every tell hook, so that a test can say which fired and with what."""
+
+    def __init__(self) -> None:
+        from cosmos_core.hookspecs import hookimpl
+
+        self.moves: list[tuple[str, str, str]] = []
+        """Triples of run id, state before and state after, in order."""
+        self.sealed: list[str] = []
+        """Ids of the runs whose artifact was sealed."""
+        self._mark = hookimpl
+
+    def plugin(self) -> object:
+        """The object to register."""
+        recorder = self
+
+        class _Listener:
+            @self._mark
+            def cosmos_run_moved(self, run, before, after):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+                recorder.moves.append((run.id, before, after))
+
+            @self._mark
+            def cosmos_artifact_sealed(self, artifact):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+                recorder.sealed.append(artifact.run)
+
+        return _Listener()
+
+
+@pytest.fixture
+def recorder(cosmos: Cosmos) -> Recorder:
+    """Records what the test's workspace tells its plugins."""
+    made = Recorder()
+    cosmos.plugins.register("recorder", made.plugin())
+    return made

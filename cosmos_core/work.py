@@ -1,0 +1,253 @@
+"""Workers: they pull batches onto free slots until told to stop.
+
+A worker is a process with a thread a slot. It trusts only the store: what another worker holds it leaves alone until
+that one's lease runs out, and then it adopts the batch where it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import secrets
+import threading
+from typing import TYPE_CHECKING
+
+import attrs
+
+from cosmos_core import submission
+from cosmos_core.accept import accept
+from cosmos_core.canonical import write_file
+from cosmos_core.dispatch import Interrupted, Site, again_or_fail, carry, is_full
+from cosmos_core.errors import CosmosError, HostError, RefusedError, StoreError
+from cosmos_core.extend import Backend, Plan, Transport
+from cosmos_core.store import LeaseLost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cosmos_core.hosts import Host, Slot
+    from cosmos_core.store import Lease
+
+log = logging.getLogger(__name__)
+
+ACCEPTED = "accepted.json"
+REFUSED = "refused.json"
+
+WINDOW = 2000
+"""How many waiting runs a planner sees at a time, the most urgent first."""
+
+
+def owner() -> str:
+    """A worker's name: machine, process, and a random part that no other worker will ever have."""
+    return f"{platform.node()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def dead_owners(owners: Iterable[str]) -> list[str]:
+    """Those of *owners* that were processes of this machine and are no more."""
+    here = platform.node()
+    dead = []
+    for name in owners:
+        node, pid, _ = (*name.rsplit(":", 2), "", "")[:3]
+        if node == here and pid.isdigit() and not _is_alive(int(pid)):
+            dead.append(name)
+    return dead
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":
+        # os.kill would end the process there; its lease will run out.
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+class Worker:
+    """Serves slots of an open workspace from this process, a thread each."""
+
+    def __init__(
+        self, site: Site, *, only: Sequence[str] | None = None, stop: threading.Event | None = None
+    ) -> None:
+        self._site = site
+        self._only = only
+        self._stop = stop or threading.Event()
+        self._lock = threading.Lock()
+        self._seats = [
+            Seat(attrs.evolve(site, owner=f"{site.owner}.{index}"), place, host, slot)
+            for index, (place, host, slot) in enumerate(_places(site))
+        ]
+
+    def work(self, *, until_idle: bool = False, watch_inbox: bool = False) -> None:
+        """Serve until stopped or, with *until_idle*, until nothing is left that this worker could do."""
+        threads = [
+            threading.Thread(target=self._serve, args=(seat, until_idle), name=f"slot-{seat.slot.name}")
+            for seat in self._seats
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            while any(thread.is_alive() for thread in threads):
+                if watch_inbox:
+                    accept_inbox(self._site)
+                for thread in threads:
+                    thread.join(timeout=1.0 / len(threads))
+        finally:
+            # Reached by Ctrl-C too: slots give their batches back, jobs go on.
+            self._stop.set()
+            for thread in threads:
+                thread.join()
+
+    def stop(self) -> None:
+        """Ask all slots to let go. Jobs go on; the next worker follows them."""
+        self._stop.set()
+
+    def _serve(self, seat: Seat, until_idle: bool) -> None:
+        while not self._stop.is_set():
+            lease = self._next(seat)
+            if lease is not None:
+                seat.carry(lease, self._stop)
+            elif until_idle and self._is_idle():
+                return
+            else:
+                self._stop.wait(seat.site.settings.queue.poll)
+
+    def _next(self, seat: Seat) -> Lease | None:
+        """A batch for the seat: an orphaned one first, else the next of the plan."""
+        with self._lock:
+            seat.free = True
+            try:
+                if seat.site.store.paused() is not None:
+                    return None
+                lease = seat.adopt() or (None if seat.taken else self._claim(seat))
+            except StoreError as error:
+                log.warning("%s", error)
+                return None
+            seat.free = lease is None
+            return lease
+
+    def _claim(self, seat: Seat) -> Lease | None:
+        site = seat.site
+        for batch in self._plan([each for each in self._seats if each.free]).batches:
+            if batch.slot == seat.slot:
+                backend = site.plugins.find(Backend, batch.backend)
+                return site.store.claim(
+                    owner=site.owner,
+                    load_key=batch.load_key,
+                    host=seat.place,
+                    slot=seat.slot.index,
+                    limit=min(len(batch.runs), site.settings.queue.batch, backend.batch_limit or WINDOW),
+                    only=batch.runs,
+                    lease=site.settings.queue.lease,
+                )
+        return None
+
+    def _plan(self, seats: Sequence[Seat]) -> Plan:
+        waiting = self._site.store.waiting(limit=WINDOW)
+        wanted = [run for run in waiting if self._only is None or run.id in self._only]
+        return self._site.plugins.plan(wanted, [seat.slot for seat in seats]) if wanted else Plan()
+
+    def _is_idle(self) -> bool:
+        """Nothing waits that our slots could take, and nobody's batch on our hosts is open."""
+        places = {seat.place for seat in self._seats}
+        with self._lock:
+            try:
+                if self._site.store.paused() is not None:
+                    return True
+                if any(lease.host in places for lease in self._site.store.leases()):
+                    return False
+                return not self._plan(self._seats).batches
+            except StoreError as error:
+                log.warning("%s", error)
+                return False
+
+
+class Seat:
+    """One slot as a worker serves it. Its owner's name is its own, so that it can let go of its lease alone."""
+
+    def __init__(self, site: Site, place: str, host: Host, slot: Slot) -> None:
+        self.site = site
+        self.place = place
+        self.slot = slot
+        self.free = True
+        self.taken = False
+        """Another worker's batch is open on the slot: one job a slot, whoever started it."""
+        self._host = host
+
+    def adopt(self) -> Lease | None:
+        """A batch that its worker left: one whose lease ran out, or whose process on this machine is no more."""
+        store = self.site.store
+        held = [lease for lease in store.leases() if lease.host == self.place]
+        self.taken = any(lease.slot == self.slot.index for lease in held)
+        if not held:
+            return None
+        if dead := dead_owners({lease.owner for lease in held}):
+            store.expire(dead)
+        return store.adopt(owner=self.site.owner, hosts=[self.place], lease=self.site.settings.queue.lease)
+
+    def carry(self, lease: Lease, stop: threading.Event) -> None:
+        """Bring a batch to its end. The one broad except of a worker: what nobody foresaw costs one batch an attempt."""
+        try:
+            carry(self.site, lease, self._host, self.slot, stop)
+        except LeaseLost as error:
+            log.warning("%s", error)
+        except Interrupted:
+            self._let_go(lease)
+        except (HostError, StoreError) as error:
+            log.warning("batch %s waits: %s", lease.batch.id, error)
+            stop.wait(self.site.settings.queue.poll)
+            self._let_go(lease)
+        except Exception as error:
+            if is_full(error):
+                self._let_go(lease, pause=f"a disk is full: {error}")
+                return
+            log.exception("batch %s failed in a way nobody foresaw", lease.batch.id)
+            self._let_go(lease, blame=f"{type(error).__name__}: {error}")
+
+    def _let_go(self, lease: Lease, *, pause: str = "", blame: str = "") -> None:
+        """Leave the batch to whoever comes next: with its runs, or without them when they are to blame."""
+        store = self.site.store
+        try:
+            if pause:
+                store.pause(pause)
+            if blame:
+                again_or_fail(self.site, lease, blame)
+            store.expire([self.site.owner])
+        except CosmosError as error:
+            log.warning("batch %s is left until its lease runs out: %s", lease.batch.id, error)
+
+
+def _places(site: Site) -> Iterator[tuple[str, Host, Slot]]:
+    """Each slot with its host, and the host's name in the store.
+
+    A host that is the worker's own machine has the machine's name in it: another machine's worker cannot serve it.
+    """
+    for host in site.settings.each_host():
+        here = site.plugins.find(Transport, host.transport).here
+        place = f"{host.name}@{platform.node()}" if here else host.name
+        for slot in host.each_slot():
+            yield place, host, slot
+
+
+def accept_inbox(site: Site) -> None:
+    """Accept the submissions in the inbox. The answer lies beside each: ``accepted.json`` or ``refused.json``."""
+    inbox = site.workspace.inbox
+    for folder in sorted(inbox.iterdir()) if inbox.is_dir() else ():
+        if folder.name.startswith(".") or not (folder / submission.FILE).is_file():
+            continue
+        if any((folder / answer).exists() for answer in (ACCEPTED, REFUSED)):
+            continue
+        try:
+            read = submission.read(folder)
+            runs = accept(site, read.asks, base=folder, token=read.token)
+        except StoreError as error:
+            log.warning("submission %s waits: %s", folder.name, error)
+        except CosmosError as error:
+            findings = error.findings if isinstance(error, RefusedError) else ()
+            write_file(folder / REFUSED, {"error": str(error), "hint": error.hint, "findings": findings})
+        else:
+            write_file(folder / ACCEPTED, {"runs": [run.id for run in runs]})

@@ -1,0 +1,33 @@
+"""From the resolved description to triangles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cosmos_core_city.facade import tenement
+from cosmos_core_city.materials import Kind, Materials
+from cosmos_core_city.scene import assemble
+from cosmos_core_city.skyline import skyline
+from cosmos_core_city.street import ground, prop, tree
+from cosmos_core_city.vehicles import vehicle
+
+if TYPE_CHECKING:
+    from cosmos_core_city.scene import Scene
+    from cosmos_core_city.spec import City
+
+
+def build(city: City) -> Scene:
+    """The scene of *city*. Equal cities give equal arrays."""
+    materials = Materials()
+    things = [*ground(city, materials)]
+    for house in (*city.buildings, *city.neighbours):
+        things += tenement(city, house, materials)
+    things += [vehicle(item, materials) for item in city.vehicles]
+    things += [tree(item, materials) for item in city.trees]
+    things += [prop(item, materials) for item in city.props]
+    things += skyline(city, materials)
+    reach = max(house.top for house in city.buildings) + 8.0
+    core = np.array([[-22.0, -city.facade - 20.0, -0.2], [city.length + 22.0, city.facade + 20.0, reach]])
+    return assemble(things, materials.table(), [Kind.LEAF], core)

@@ -1,0 +1,254 @@
+"""Exact visibility: which triangle each pixel centre sees, and how far away it is.
+
+The order of triangles and of threads cannot change a result. Every pixel keeps the maximum of one integer, the bits
+of 1/z above the number of the triangle; shared edges are evaluated from the same end on both sides, so that meshes
+have neither cracks nor double cover; depth comes from the triangle's plane, never from interpolated corners.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cosmos_core_city.kernels import bits, kernel
+
+BAND = 16
+"""Rows of pixels that one task fills, small enough for its keys to stay in the cache."""
+SNAP = 256.0
+"""Corners lie on a grid of this many steps a pixel: differences of corners are then exact in float64."""
+
+
+@kernel
+def project(vertices, camera, lens, perspective, seen, screen):
+    """World *vertices* (V, 3) to *seen* (V, 3), x right, y down, z forward, and to snapped pixels *screen* (V, 2)."""
+    for v in range(vertices.shape[0]):
+        x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
+        for axis in range(3):
+            seen[v, axis] = camera[axis, 0] * x + camera[axis, 1] * y + camera[axis, 2] * z + camera[axis, 3]
+        depth = seen[v, 2] if perspective else 1.0
+        if depth > 0.0:
+            screen[v, 0] = np.floor((lens[0] * seen[v, 0] / depth + lens[2]) * SNAP + 0.5) / SNAP
+            screen[v, 1] = np.floor((lens[1] * seen[v, 1] / depth + lens[3]) * SNAP + 0.5) / SNAP
+
+
+@kernel
+def before(a, b):
+    """Whether point *a* comes before *b* in an order that does not depend on who asks."""
+    for axis in range(3):
+        if a[axis] != b[axis]:
+            return a[axis] < b[axis]
+    return False
+
+
+@kernel
+def clip(corners, near, lens, poly):
+    """Cut a triangle (3, 3) at z = *near* into *poly* (4, 2) in snapped pixels; its number of corners.
+
+    A cut edge is always walked from the same end, so that both triangles on it get the same new corner.
+    """
+    count = 0
+    for i in range(3):
+        a, b = corners[i], corners[(i + 1) % 3]
+        if a[2] >= near:
+            poly[count, 0] = np.floor((lens[0] * a[0] / a[2] + lens[2]) * SNAP + 0.5) / SNAP
+            poly[count, 1] = np.floor((lens[1] * a[1] / a[2] + lens[3]) * SNAP + 0.5) / SNAP
+            count += 1
+        if (a[2] >= near) != (b[2] >= near):
+            if before(b, a):
+                a, b = b, a
+            t = (near - a[2]) / (b[2] - a[2])
+            x, y = a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])
+            poly[count, 0] = np.floor((lens[0] * x / near + lens[2]) * SNAP + 0.5) / SNAP
+            poly[count, 1] = np.floor((lens[1] * y / near + lens[3]) * SNAP + 0.5) / SNAP
+            count += 1
+    return count
+
+
+@kernel
+def setup(first, last, triangles, thin, seen, screen, lens, perspective, near, far, size, poly, counts, plane, rows):
+    """Prepare triangles *first* to *last*: cull, clip, and write polygon, depth plane and rows of bands.
+
+    *thin* triangles are seen from both sides. ``plane[t]`` holds (A, B, C, least, most): the value at a pixel
+    centre (x, y) is A x + B y + C, namely 1/z, or far - z without perspective. ``rows[t]`` holds the first band
+    and the one after the last; equal where nothing can be seen.
+    """
+    width, height = size
+    corners = np.empty((3, 3))
+    for t in range(first, last):
+        rows[t, 0] = rows[t, 1] = 0
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        za, zb, zc = seen[a, 2], seen[b, 2], seen[c, 2]
+        nearest, farthest = min(za, zb, zc), max(za, zb, zc)
+        if perspective and farthest < near:
+            continue
+        ux, uy, uz = seen[b, 0] - seen[a, 0], seen[b, 1] - seen[a, 1], zb - za
+        vx, vy, vz = seen[c, 0] - seen[a, 0], seen[c, 1] - seen[a, 1], zc - za
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        d = nx * seen[a, 0] + ny * seen[a, 1] + nz * za
+        facing = d if perspective else nz
+        if facing == 0.0 or (facing > 0.0 and not thin[t]):
+            continue
+        count = 3
+        if perspective and nearest < near:
+            corners[0], corners[1], corners[2] = seen[a], seen[b], seen[c]
+            count = clip(corners, near, lens, poly[t])
+            nearest = near
+        else:
+            poly[t, 0, 0], poly[t, 0, 1] = screen[a, 0], screen[a, 1]
+            poly[t, 1, 0], poly[t, 1, 1] = screen[b, 0], screen[b, 1]
+            poly[t, 2, 0], poly[t, 2, 1] = screen[c, 0], screen[c, 1]
+        left = right = poly[t, 0, 0]
+        top = bottom = poly[t, 0, 1]
+        for i in range(1, count):
+            left, right = min(left, poly[t, i, 0]), max(right, poly[t, i, 0])
+            top, bottom = min(top, poly[t, i, 1]), max(bottom, poly[t, i, 1])
+        if right <= 0.0 or left >= width or bottom <= 0.0 or top >= height:
+            continue
+        # Quarter steps hold the centres of pixels and of the 2 x 2 samples: what meets none of them is seen by none.
+        if np.ceil(4.0 * left) == np.ceil(4.0 * right) or np.ceil(4.0 * top) == np.ceil(4.0 * bottom):
+            continue
+        counts[t] = count
+        if perspective:
+            plane[t, 0], plane[t, 1] = nx / (lens[0] * d), ny / (lens[1] * d)
+            plane[t, 2] = (nz - nx * lens[2] / lens[0] - ny * lens[3] / lens[1]) / d
+            plane[t, 3], plane[t, 4] = 1.0 / farthest, 1.0 / nearest
+        else:
+            plane[t, 0], plane[t, 1] = nx / (nz * lens[0]), ny / (nz * lens[1])
+            plane[t, 2] = far - d / nz - plane[t, 0] * lens[2] - plane[t, 1] * lens[3]
+            plane[t, 3], plane[t, 4] = far - farthest, far - nearest
+        rows[t, 0] = max(0, int(np.floor(top / BAND)))
+        rows[t, 1] = min((height + BAND - 1) // BAND, int(np.floor(bottom / BAND)) + 1)
+
+
+@kernel
+def sort(rows, starts):
+    """Triangles by band: fills *starts* (bands + 1) and returns the triangles' numbers, band after band."""
+    starts[:] = 0
+    for t in range(rows.shape[0]):
+        for band in range(rows[t, 0], rows[t, 1]):
+            starts[band + 1] += 1
+    for band in range(starts.shape[0] - 1):
+        starts[band + 1] += starts[band]
+    order = np.empty(starts[-1], dtype=np.int32)
+    fill = starts.copy()
+    for t in range(rows.shape[0]):
+        for band in range(rows[t, 0], rows[t, 1]):
+            order[fill[band]] = t
+            fill[band] += 1
+    return order
+
+
+@kernel
+def fill(order, poly, counts, plane, scale, top, keys):
+    """Draw the triangles of *order* into *keys*, rows from *top*, at *scale* samples a pixel and axis."""
+    height, width = keys.shape
+    ax, ay, slope, end = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
+    for i in range(order.shape[0]):
+        t = order[i]
+        count = counts[t]
+        lowest, highest = np.inf, -np.inf
+        for e in range(count):
+            f = e + 1 if e + 1 < count else 0
+            x0, y0, x1, y1 = poly[t, e, 0] * scale, poly[t, e, 1] * scale, poly[t, f, 0] * scale, poly[t, f, 1] * scale
+            if y0 > y1:
+                x0, y0, x1, y1 = x1, y1, x0, y0
+            ax[e], ay[e], end[e] = x0, y0, y1
+            slope[e] = (x1 - x0) / (y1 - y0) if y1 > y0 else 0.0
+            lowest, highest = min(lowest, y0), max(highest, y1)
+        first = max(top, int(np.ceil(max(lowest, -1.0) - 0.5)))
+        last = min(top + height, int(np.ceil(min(highest, 1e6) - 0.5)))
+        across, down, level = plane[t, 0] / scale, plane[t, 1] / scale, plane[t, 2]
+        step, least, most = np.float32(across), np.float32(plane[t, 3]), np.float32(plane[t, 4])
+        for row in range(first, last):
+            y = row + 0.5
+            left, right = np.inf, -np.inf
+            for e in range(count):
+                if ay[e] <= y < end[e]:
+                    x = ax[e] + (y - ay[e]) * slope[e]
+                    left, right = min(left, x), max(right, x)
+            if left >= width or right <= 0.0 or left > right:
+                continue
+            start = max(0, int(np.ceil(left - 0.5)))
+            stop = min(width, int(np.ceil(min(right, 1e6) - 0.5)))
+            value = np.float32(across * (start + 0.5) + down * y + level)
+            line = keys[row - top]
+            for x in range(start, stop):
+                v = min(max(value + step * np.float32(x - start), least), most)
+                line[x] = max(line[x], (np.int64(bits(v)) << 32) | np.int64(t))
+
+
+@kernel
+def visibility(first, last, order, starts, poly, counts, plane, ids, inverse):
+    """Bands *first* to *last* of the triangle (-1: none) and the 1/z (0: none) at each pixel centre."""
+    height, width = ids.shape
+    keys = np.empty((BAND, width), dtype=np.int64)
+    for band in range(first, last):
+        top = band * BAND
+        count = min(BAND, height - top)
+        keys[:] = -1
+        fill(order[starts[band] : starts[band + 1]], poly, counts, plane, 1.0, top, keys[:count])
+        for row in range(count):
+            for x in range(width):
+                t = np.int32(-1) if keys[row, x] < 0 else np.int32(keys[row, x] & 0xFFFFFFFF)
+                ids[top + row, x] = t
+                inverse[top + row, x] = 0.0
+                if t >= 0:
+                    value = plane[t, 0] * (x + 0.5) + plane[t, 1] * (top + row + 0.5) + plane[t, 2]
+                    inverse[top + row, x] = min(max(value, plane[t, 3]), plane[t, 4])
+
+
+@kernel
+def soften(first, last, order, starts, poly, counts, plane, ids, shaded, smooth):
+    """Bands *first* to *last* of an anti-aliased picture, without shading anything twice.
+
+    Four samples a pixel are resolved to triangles; each takes the colour of a neighbour whose centre sees the same
+    triangle, or the pixel's own. *shaded* and *smooth* are (H, W, 3) uint8.
+    """
+    height, width = ids.shape
+    keys = np.empty((2 * BAND, 2 * width), dtype=np.int64)
+    for band in range(first, last):
+        top = band * BAND
+        count = min(BAND, height - top)
+        keys[:] = -1
+        fill(order[starts[band] : starts[band + 1]], poly, counts, plane, 2.0, 2 * top, keys[: 2 * count])
+        for row in range(count):
+            y = top + row
+            for x in range(width):
+                own = ids[y, x]
+                red = green = blue = 2
+                for sample in range(4):
+                    dx, dy = sample & 1, sample >> 1
+                    key = keys[2 * row + dy, 2 * x + dx]
+                    t = np.int32(-1) if key < 0 else np.int32(key & 0xFFFFFFFF)
+                    qx, qy = x, y
+                    if t != own:
+                        sx = min(max(x + 2 * dx - 1, 0), width - 1)
+                        sy = min(max(y + 2 * dy - 1, 0), height - 1)
+                        if ids[y, sx] == t:
+                            qx = sx
+                        elif ids[sy, x] == t:
+                            qy = sy
+                        elif ids[sy, sx] == t:
+                            qx, qy = sx, sy
+                    red += np.int64(shaded[qy, qx, 0])
+                    green += np.int64(shaded[qy, qx, 1])
+                    blue += np.int64(shaded[qy, qx, 2])
+                smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = red >> 2, green >> 2, blue >> 2
+
+
+@kernel
+def values(first, last, order, starts, poly, counts, plane, nearest):
+    """Bands *first* to *last* of the greatest value a ray meets, 0 where it meets none: a shadow map."""
+    height, width = nearest.shape
+    keys = np.empty((BAND, width), dtype=np.int64)
+    for band in range(first, last):
+        top = band * BAND
+        count = min(BAND, height - top)
+        keys[:] = -1
+        fill(order[starts[band] : starts[band + 1]], poly, counts, plane, 1.0, top, keys[:count])
+        for row in range(count):
+            for x in range(width):
+                nearest[top + row, x] = 0.0
+                if keys[row, x] >= 0:
+                    t = keys[row, x] & 0xFFFFFFFF
+                    value = plane[t, 0] * (x + 0.5) + plane[t, 1] * (top + row + 0.5) + plane[t, 2]
+                    nearest[top + row, x] = min(max(value, plane[t, 3]), plane[t, 4])

@@ -1,0 +1,119 @@
+"""A built city: triangles with material, label and instance, and tables that say what the numbers mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cosmos_core_city.mesh import Part, placed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cosmos_core_city.mesh import Frame
+
+
+@attrs.frozen(eq=False)
+class Thing:
+    """One object: what instances are made of. Things of one *group* share a colour in the segmentation control."""
+
+    name: str
+    group: str
+    parts: tuple[Part, ...]
+    solid: bool = True
+    """Whether a camera keeps away from its box."""
+
+
+@attrs.frozen
+class Instance:
+    """A thing of the city by number: its name, its group's number and its box, metres."""
+
+    name: str
+    group: int
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Scene:
+    """All triangles of a city. V vertices, T triangles, M materials.
+
+    Vertices are where things rest, world coordinates in metres, Z up.
+    """
+
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    normals: NDArray[np.float32]
+    material: NDArray[np.int32]
+    label: NDArray[np.uint8]
+    instance: NDArray[np.int32]
+    thin: NDArray[np.uint8]
+    """1 where a triangle is seen from both sides, as leaves are."""
+    materials: NDArray[np.float32]
+    instances: tuple[Instance, ...]
+    groups: tuple[str, ...]
+    """Names of the groups; the first is the sky."""
+    solids: NDArray[np.float64]
+    """Boxes (N, 2, 3) that a camera keeps away from."""
+    core: NDArray[np.float64]
+    """The box (2, 3) in which shadows fall."""
+
+    @property
+    def group(self) -> NDArray[np.int32]:
+        """The group of each triangle (T,)."""
+        return np.array([item.group for item in self.instances], dtype=np.int32)[self.instance]
+
+
+def thing(name: str, group: str, parts: Iterable[Part], frame: Frame | None = None, *, solid: bool = True) -> Thing:
+    """A thing of *parts*, which are in *frame* unless that is None."""
+    return Thing(name, group, tuple(placed(parts, frame) if frame else parts), solid)
+
+
+def assemble(
+    things: Sequence[Thing], materials: NDArray[np.float32], thin_kinds: Iterable[int], core: NDArray[np.float64]
+) -> Scene:
+    """All *things* as one scene; degenerate triangles are left out."""
+    groups = ("sky", *dict.fromkeys(item.group for item in things))
+    number = {name: index for index, name in enumerate(groups)}
+    parts = [(index, part) for index, item in enumerate(things) for part in item.parts]
+    offsets = np.cumsum([0, *(len(part.vertices) for _, part in parts)])
+    vertices = np.concatenate([part.vertices for _, part in parts]).astype(np.float32)
+    triangles = np.concatenate([p.triangles + o for (_, p), o in zip(parts, offsets[:-1], strict=True)])
+    counts = [len(part.triangles) for _, part in parts]
+    material = np.concatenate([part.material for _, part in parts])
+    normals, area = _normals(vertices, triangles)
+    keep = area > 1e-10
+    boxes = [_box(item) for item in things]
+    return Scene(
+        vertices=vertices,
+        triangles=np.ascontiguousarray(triangles[keep].astype(np.int32)),
+        normals=np.ascontiguousarray(normals[keep]),
+        material=np.ascontiguousarray(material[keep]),
+        label=np.repeat([int(part.label) for _, part in parts], counts).astype(np.uint8)[keep],
+        instance=np.repeat([index for index, _ in parts], counts).astype(np.int32)[keep],
+        thin=np.isin(materials[material[keep], 0], list(thin_kinds)).astype(np.uint8),
+        materials=materials,
+        instances=tuple(
+            Instance(item.name, number[item.group], tuple(low.tolist()), tuple(high.tolist()))
+            for item, (low, high) in zip(things, boxes, strict=True)
+        ),
+        groups=groups,
+        solids=np.array([box for item, box in zip(things, boxes, strict=True) if item.solid]).reshape(-1, 2, 3),
+        core=core,
+    )
+
+
+def _normals(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    a, b, c = (vertices[triangles[:, i]].astype(np.float64) for i in range(3))
+    cross = np.cross(b - a, c - a)
+    length = np.linalg.norm(cross, axis=1)
+    return (cross / np.maximum(length, 1e-20)[:, None]).astype(np.float32), length / 2
+
+
+def _box(item: Thing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    points = np.concatenate([part.vertices for part in item.parts])
+    return points.min(axis=0), points.max(axis=0)

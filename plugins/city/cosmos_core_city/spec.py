@@ -1,0 +1,317 @@
+"""What to ask of the city, and the city that is meant.
+
+Two levels. :class:`CitySpec` holds the few parameters that a sweep varies. :func:`resolve` turns them into a
+:class:`City`, in which every building, vehicle and tree is explicit: plain JSON from which any other builder, in
+Houdini for instance, can make the same street without sharing a random number with this one.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+CAMERAS = ("dolly", "dashcam", "drone")
+PROFILES = ("transfer2.5", "cosmos3", "transfer1")
+
+
+def between(low: float, high: float) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    """A validator for numbers from *low* to *high*."""
+
+    def check(_: object, field: attrs.Attribute[Any], value: float | None) -> None:
+        if value is not None and not low <= value <= high:
+            raise ValueError(f"{field.name} is {value}; allowed is {low} to {high}")
+
+    return check
+
+
+def one_of(*words: str) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    """A validator for words out of a list."""
+
+    def check(_: object, field: attrs.Attribute[Any], value: str) -> None:
+        if value not in words:
+            raise ValueError(f"{field.name} is {value!r}; allowed is {', '.join(words)}")
+
+    return check
+
+
+def even(_: object, field: attrs.Attribute[Any], value: int | None) -> None:
+    """A validator for picture sizes: video with halved colour has even sides."""
+    if value is not None and (not 64 <= value <= 4096 or value % 2):
+        raise ValueError(f"{field.name} is {value}; allowed are even numbers from 64 to 4096")
+
+
+def _option(default: Any, words: str, *checks: Callable[..., None]) -> Any:
+    return attrs.field(default=default, validator=list(checks), metadata={"help": words})
+
+
+@attrs.frozen(kw_only=True)
+class CitySpec:
+    """The parameters of one clip of the city. Equal specs give equal bytes on one machine."""
+
+    seed: int = _option(1, "which city: buildings, vehicles, trees and the camera's path", between(0, 2**31 - 1))
+    profile: str = _option("transfer2.5", "the model's size, length and rate", one_of(*PROFILES))
+    camera: str = _option("dolly", "dolly, dashcam or drone", one_of(*CAMERAS))
+    sun_azimuth: float = _option(232.0, "degrees from the street's direction, counter-clockwise", between(0.0, 360.0))
+    sun_elevation: float = _option(47.0, "degrees above the horizon", between(5.0, 85.0))
+    haze: float = _option(0.25, "0 is clear air, 1 hides the end of the block", between(0.0, 1.0))
+    clouds: float = _option(0.45, "share of the sky that clouds cover", between(0.0, 1.0))
+    vehicles: float = _option(0.8, "share of the parking places that are taken", between(0.0, 1.0))
+    trees: float = _option(0.6, "share of the tree pits that hold a tree", between(0.0, 1.0))
+    storeys: int = _option(5, "typical number of storeys", between(3, 7))
+    width: int | None = _option(None, "pixels, instead of the profile's", even)
+    height: int | None = _option(None, "pixels, instead of the profile's", even)
+    frames: int | None = _option(None, "frames, instead of the profile's", between(2, 2000))
+    fps: int | None = _option(None, "frames a second, instead of the profile's", between(1, 120))
+
+
+@attrs.frozen(kw_only=True)
+class Wall:
+    """What a front is made of; colours ``#rrggbb``."""
+
+    kind: str
+    color: str
+    joint: str
+    trim: str
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class Building:
+    """One house of the block. ``x`` is its west end, ``side`` 1 for the north side of the street and -1 for the south."""
+
+    x: float
+    width: float
+    depth: float
+    side: int
+    floors: int
+    ground: float
+    storey: float
+    bays: int
+    wall: Wall
+    sash: str
+    lintel: str
+    cornice: str
+    paint: str
+    """Colour of frames and cornice."""
+    front: str
+    """``shop``, ``shutter`` or ``stoop``."""
+    sign: int
+    awning: str
+    """``none``, ``plain`` or ``striped``."""
+    accent: str
+    """Colour of sign and awning."""
+    escape: int
+    """First bay of the fire escape, -1 for none."""
+    water_tower: bool
+    seed: int
+
+    @property
+    def top(self) -> float:
+        """Height of the roof above the sidewalk, metres."""
+        return self.ground + (self.floors - 1) * self.storey + 1.0
+
+
+@attrs.frozen(kw_only=True)
+class Vehicle:
+    """A parked vehicle: its middle, and 1 where it faces east, -1 where it faces west."""
+
+    kind: str
+    x: float
+    y: float
+    facing: int
+    color: str
+
+
+@attrs.frozen(kw_only=True)
+class Tree:
+    """A street tree: its pit, its height in metres and the seed of its crown."""
+
+    x: float
+    y: float
+    height: float
+    seed: int
+
+
+@attrs.frozen(kw_only=True)
+class Prop:
+    """Anything small that stands on the sidewalk."""
+
+    kind: str
+    x: float
+    y: float
+    side: int
+
+
+@attrs.frozen(kw_only=True)
+class City:
+    """The resolved description. The street runs along x from 0 to ``length``; lengths in metres, Z up."""
+
+    length: float
+    road: float
+    """Half the width between the kerbs."""
+    sidewalk: float
+    buildings: tuple[Building, ...]
+    neighbours: tuple[Building, ...]
+    """The nearest houses of the next blocks, beyond the crossings."""
+    vehicles: tuple[Vehicle, ...]
+    trees: tuple[Tree, ...]
+    props: tuple[Prop, ...]
+    seed: int
+
+    @property
+    def facade(self) -> float:
+        """Distance of the fronts from the middle of the street."""
+        return self.road + self.sidewalk
+
+
+LENGTH, ROAD, SIDEWALK = 84.0, 6.0, 4.6
+CROSSING = 12.0
+"""Width between the kerbs of the streets that cross at both ends."""
+
+_WALLS = (
+    ("brick", "#8f5544", "#b9a793", "#cfc3ae", "red-brick"),
+    ("brick", "#74453a", "#a08d7c", "#b7a78f", "dark red brick"),
+    ("brick", "#ab8c6b", "#cbb899", "#8d7358", "tan brick"),
+    ("brick", "#6d5243", "#a3937f", "#c9bda6", "brown brick"),
+    ("brick", "#d8d0c0", "#c3baa8", "#8f8577", "white-painted brick"),
+    ("brick", "#9c6049", "#c6b8a4", "#d9d0bf", "red-brick"),
+    ("plaster", "#c2b59c", "#8d7b60", "#e2d9c4", "cream stucco"),
+    ("plaster", "#8f9494", "#5f6362", "#d5d6d2", "grey stucco"),
+    ("plaster", "#735646", "#523a2f", "#8f6a57", "brownstone"),
+    ("plaster", "#c4bba9", "#8a8172", "#d8d1c3", "limestone"),
+)
+_PAINTS = ("#2f3a34", "#3a2c26", "#e6e1d4", "#22282e", "#5d2f28", "#d9d2c0", "#41503f")
+_ACCENTS = ("#8c1f22", "#1f4d36", "#1f3c6e", "#c98a1b", "#5a2456", "#20262b", "#b3471d", "#14605e")
+_CAR_COLORS = ("#1b1d20", "#c9ccd0", "#8d9298", "#f0efe9", "#6e1518", "#1c2f52", "#3b4a3f", "#5a6b78", "#8a7a5c")
+
+
+def resolve(spec: CitySpec) -> City:
+    """The city that *spec* means. Every kind of thing draws from its own numbers, so one does not shift another."""
+    buildings = tuple(item for side in (1, -1) for item in _row(spec, side))
+    vehicles = tuple(_vehicles(spec))
+    return City(
+        length=LENGTH,
+        road=ROAD,
+        sidewalk=SIDEWALK,
+        buildings=buildings,
+        neighbours=tuple(item for side in (1, -1) for end in (1, -1) for item in _corner(spec, side, end)),
+        vehicles=vehicles,
+        trees=tuple(_trees(spec)),
+        props=tuple(_props(spec)),
+        seed=spec.seed,
+    )
+
+
+def draw(spec: CitySpec, what: str) -> random.Random:
+    """The random numbers of *what*; the same for the same seed on every machine."""
+    return random.Random(f"{spec.seed}/{what}")  # noqa: S311
+
+
+def _row(spec: CitySpec, side: int) -> Iterator[Building]:
+    numbers = draw(spec, f"buildings {side}")
+    widths = _widths(numbers)
+    x, before = 0.0, -1
+    for width in widths:
+        wall = numbers.choice([i for i in range(len(_WALLS)) if i != before])
+        before = wall
+        yield _building(spec, numbers, x, width, side, _WALLS[wall])
+        x += width
+
+
+def _corner(spec: CitySpec, side: int, end: int) -> Iterator[Building]:
+    """Four houses beyond a crossing, from the corner outwards."""
+    numbers = draw(spec, f"corner {side} {end}")
+    edge = 2 * SIDEWALK + CROSSING
+    x, before = (LENGTH + edge if end > 0 else -edge), -1
+    for _ in range(4):
+        width = numbers.uniform(8.0, 12.0)
+        wall = numbers.choice([i for i in range(len(_WALLS)) if i != before])
+        before = wall
+        start = x if end > 0 else x - width
+        yield attrs.evolve(_building(spec, numbers, start, width, side, _WALLS[wall]), escape=-1)
+        x += end * width
+
+
+def _widths(numbers: random.Random) -> list[float]:
+    """Seven to nine lots that fill the block."""
+    raw = [numbers.uniform(7.6, 12.4) for _ in range(numbers.randint(8, 9))]
+    scale = LENGTH / sum(raw)
+    return [width * scale for width in raw]
+
+
+def _building(
+    spec: CitySpec, numbers: random.Random, x: float, width: float, side: int, wall: Sequence[str]
+) -> Building:
+    floors = min(7, max(3, spec.storeys + numbers.choice((-1, -1, 0, 0, 0, 1, 1, 2))))
+    bays = max(2, round(width / numbers.uniform(2.35, 2.9)))
+    front = numbers.choices(("shop", "shutter", "stoop"), (0.62, 0.1, 0.28))[0]
+    escape = numbers.randrange(bays - 1) if numbers.random() < 0.5 else -1
+    return Building(
+        x=round(x, 4),
+        width=round(width, 4),
+        depth=round(numbers.uniform(15.0, 19.0), 3),
+        side=side,
+        floors=floors,
+        ground=round(numbers.uniform(3.9, 4.5), 3),
+        storey=round(numbers.uniform(3.05, 3.5), 3),
+        bays=bays,
+        wall=Wall(kind=wall[0], color=wall[1], joint=wall[2], trim=wall[3], name=wall[4]),
+        sash=numbers.choice(("1/1", "1/1", "2/2", "6/6")),
+        lintel=numbers.choice(("flat", "flat", "keystone", "hood", "none")),
+        cornice=numbers.choice(("bracketed", "bracketed", "dentils", "parapet")),
+        paint=numbers.choice(_PAINTS),
+        front=front,
+        sign=numbers.randrange(20),
+        awning=numbers.choices(("none", "plain", "striped"), (0.35, 0.3, 0.35))[0],
+        accent=numbers.choice(_ACCENTS),
+        escape=escape,
+        water_tower=numbers.random() < 0.3,
+        seed=numbers.randrange(2**31),
+    )
+
+
+def _vehicles(spec: CitySpec) -> Iterator[Vehicle]:
+    numbers = draw(spec, "vehicles")
+    for side in (1, -1):
+        x = numbers.uniform(3.0, 6.0)
+        while x < LENGTH - 7.0:
+            kind = numbers.choices(("sedan", "taxi", "suv", "hatchback", "van"), (0.34, 0.16, 0.24, 0.16, 0.10))[0]
+            length = {"van": 6.0, "suv": 4.8, "hatchback": 4.1}.get(kind, 4.7)
+            color = {"taxi": "#f2b40c", "van": numbers.choice(("#e8e6df", "#e8e6df", "#7a5230", "#2b4a6b"))}.get(
+                kind, numbers.choice(_CAR_COLORS)
+            )
+            taken = numbers.random() < spec.vehicles
+            if taken:
+                y = -side * 0 + side * (ROAD - 1.12 + numbers.uniform(-0.06, 0.08))
+                yield Vehicle(kind=kind, x=round(x + length / 2, 3), y=round(y, 3), facing=-side, color=color)
+            x += length + numbers.uniform(0.7, 1.5)
+
+
+def _trees(spec: CitySpec) -> Iterator[Tree]:
+    numbers = draw(spec, "trees")
+    for side in (1, -1):
+        for place in range(7):
+            x = 7.0 + place * 11.6 + numbers.uniform(-1.0, 1.0)
+            height, seed = numbers.uniform(5.2, 8.2), numbers.randrange(2**31)
+            if numbers.random() < spec.trees:
+                yield Tree(x=round(x, 3), y=round(side * (ROAD + 0.95), 3), height=round(height, 3), seed=seed)
+
+
+def _props(spec: CitySpec) -> Iterator[Prop]:
+    numbers = draw(spec, "props")
+    for side in (1, -1):
+        for place in range(3):
+            x = 12.9 + place * 29.0 + (14.5 if side < 0 else 0.0)
+            if x < LENGTH - 3:
+                yield Prop(kind="lamp", x=round(x, 3), y=side * (ROAD + 0.55), side=side)
+        for kind, count in (("hydrant", 2), ("bin", 4), ("meter", 9), ("mailbox", 1), ("bench", 1), ("rack", 3)):
+            for _ in range(count):
+                x = numbers.uniform(4.0, LENGTH - 4.0)
+                yield Prop(kind=kind, x=round(x, 3), y=round(side * (ROAD + 0.55), 3), side=side)
+    for side, x in ((1, -1.0), (-1, LENGTH + 1.0), (1, LENGTH + 1.0), (-1, -1.0)):
+        yield Prop(kind="signal", x=x, y=side * (ROAD + 0.9), side=side)

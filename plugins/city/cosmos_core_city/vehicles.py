@@ -1,0 +1,196 @@
+"""Cars, taxis and vans: a body lofted through cross-sections, glass where its cabin is, wheels, lights and bumpers.
+
+Built facing +u with the middle at the origin of the frame; u along the car, v across, z up from the road.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from cosmos_core_city.labels import Label
+from cosmos_core_city.materials import Kind
+from cosmos_core_city.mesh import Frame, boxes, cylinder, joined, part, quads
+from cosmos_core_city.scene import Thing, thing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cosmos_core_city.materials import Materials
+    from cosmos_core_city.mesh import Floats, Part
+    from cosmos_core_city.spec import Vehicle
+
+
+@attrs.frozen
+class Shape:
+    """A kind of vehicle.
+
+    Each station is (u, bonnet or waist height, roof height, half width, half width of the roof); where roof and
+    waist agree there is no cabin. Glass lies between stations marked in ``glazed``.
+    """
+
+    stations: tuple[tuple[float, float, float, float, float], ...]
+    glazed: frozenset[int]
+    """Sections whose sides are glass."""
+    screens: frozenset[int]
+    """Sections whose top is a windscreen."""
+    wheels: tuple[float, float]
+    radius: float = 0.33
+
+
+SHAPES = {
+    "sedan": Shape(
+        (
+            (-2.32, 0.78, 0.78, 0.74, 0.66), (-2.22, 0.96, 0.96, 0.82, 0.70), (-1.55, 1.00, 1.00, 0.89, 0.74),
+            (-0.98, 0.98, 1.38, 0.90, 0.60), (-0.86, 0.97, 1.42, 0.90, 0.62), (-0.10, 0.95, 1.46, 0.91, 0.63),
+            (0.00, 0.95, 1.46, 0.91, 0.63), (0.58, 0.95, 1.42, 0.91, 0.62), (0.66, 0.95, 1.39, 0.91, 0.61),
+            (1.28, 0.96, 0.96, 0.89, 0.74), (2.05, 0.84, 0.84, 0.85, 0.72), (2.34, 0.66, 0.66, 0.74, 0.64),
+        ),
+        frozenset({4, 6}), frozenset({2, 8}), (-1.38, 1.42),
+    ),
+    "hatchback": Shape(
+        (
+            (-2.02, 0.80, 0.80, 0.74, 0.64), (-1.98, 0.98, 1.02, 0.82, 0.68), (-1.58, 1.00, 1.40, 0.88, 0.62),
+            (-1.45, 0.99, 1.44, 0.88, 0.63), (-0.32, 0.97, 1.50, 0.88, 0.64), (-0.22, 0.97, 1.50, 0.88, 0.64),
+            (0.50, 0.96, 1.45, 0.88, 0.63), (0.58, 0.96, 1.41, 0.88, 0.62), (1.22, 0.97, 0.97, 0.86, 0.72),
+            (1.80, 0.84, 0.84, 0.82, 0.70), (2.04, 0.66, 0.66, 0.72, 0.62),
+        ),
+        frozenset({3, 5}), frozenset({1, 7}), (-1.28, 1.24), 0.32,
+    ),
+    "suv": Shape(
+        (
+            (-2.38, 0.86, 0.86, 0.80, 0.72), (-2.34, 1.10, 1.14, 0.88, 0.74), (-2.08, 1.12, 1.68, 0.94, 0.70),
+            (-1.96, 1.12, 1.72, 0.94, 0.72), (-1.06, 1.10, 1.76, 0.95, 0.73), (-0.96, 1.10, 1.76, 0.95, 0.73),
+            (-0.06, 1.09, 1.76, 0.95, 0.73), (0.04, 1.09, 1.76, 0.95, 0.73), (0.68, 1.08, 1.71, 0.95, 0.72),
+            (0.76, 1.08, 1.67, 0.95, 0.71), (1.28, 1.10, 1.10, 0.94, 0.80), (2.14, 1.02, 1.02, 0.90, 0.78),
+            (2.40, 0.78, 0.78, 0.80, 0.70),
+        ),
+        frozenset({3, 5, 7}), frozenset({1, 9}), (-1.40, 1.46), 0.38,
+    ),
+    "van": Shape(
+        (
+            (-3.00, 1.30, 2.52, 0.99, 0.94), (-2.90, 1.30, 2.58, 1.00, 0.95), (0.90, 1.30, 2.58, 1.00, 0.95),
+            (1.00, 1.28, 2.58, 1.00, 0.94), (1.10, 1.22, 2.56, 1.00, 0.93), (1.80, 1.22, 2.40, 1.00, 0.88),
+            (1.88, 1.22, 2.30, 1.00, 0.87), (2.55, 1.24, 1.24, 0.97, 0.86), (2.92, 1.02, 1.02, 0.92, 0.82),
+            (3.00, 0.80, 0.80, 0.86, 0.78),
+        ),
+        frozenset({4}), frozenset({6}), (-1.85, 2.05), 0.37,
+    ),
+}  # fmt: skip
+SHAPES["taxi"] = SHAPES["sedan"]
+FLOOR = 0.24
+SILL = 0.52
+
+
+def vehicle(item: Vehicle, materials: Materials) -> Thing:
+    """One parked vehicle."""
+    name = f"{item.kind} {item.x:05.1f} {'N' if item.y > 0 else 'S'}"
+    along = (float(item.facing), 0.0)
+    frame = Frame((item.x, item.y, 0.0), along, (0.0, float(item.facing)))
+    return thing(name, name, list(_parts(item, materials)), frame)
+
+
+def _parts(item: Vehicle, materials: Materials) -> Iterator[Part]:
+    shape = SHAPES[item.kind]
+    paint = materials.row(Kind.METAL, item.color, "#000000", 0.03, shine=0.45)
+    glass = materials.row(Kind.METAL, "#10161a", "#000000", 0.0, shine=0.85)
+    dark = materials.row(Kind.PAINT, "#17181a", "#000000", 0.05)
+    panels, panes = loft(shape)
+    yield part(quads(panels), paint, Label.VEHICLE)
+    yield part(quads(panes), glass, Label.VEHICLE)
+    yield from _wheels(shape, materials, dark)
+    yield from _lights(shape, materials, dark)
+    yield from _extras(item, materials, dark)
+
+
+def loft(shape: Shape) -> tuple[Floats, Floats]:
+    """Quads (N, 4, 3) of the body, and of its glass.
+
+    A cross-section is six points a side: floor, sill, waist, roof, and the roof's middle line.
+    """
+    rings = [_ring(station) for station in shape.stations]
+    panels, panes = [], []
+    last = len(rings[0]) - 1
+    for index, (back, front) in enumerate(zip(rings[:-1], rings[1:], strict=True)):
+        for k in range(last):
+            quad = [back[k], front[k], front[k + 1], back[k + 1]]
+            side = k in {2, last - 3}
+            top = k in {3, last - 4}
+            clear = (side and index in shape.glazed) or (top and index in shape.screens)
+            (panes if clear else panels).append(quad)
+    panels += _caps(rings[0], rings[-1])
+    return np.array(panels), np.array(panes)
+
+
+def _ring(station: tuple[float, float, float, float, float]) -> list[tuple[float, float, float]]:
+    u, waist, roof, half, top = station
+    right = [(half * 0.93, FLOOR), (half, SILL), (half, waist - 0.06), (top, roof)]
+    # From the floor on the right over the roof to the floor on the left.
+    points = [(v, z) for v, z in right] + [(-v, z) for v, z in reversed(right)]
+    return [(u, -v, z) for v, z in points]
+
+
+def _caps(
+    back: Sequence[tuple[float, float, float]], front: Sequence[tuple[float, float, float]]
+) -> list[list[tuple[float, float, float]]]:
+    """The ends of the body as bands between left and right."""
+    made = []
+    for ring, turn in ((back, 1), (front, -1)):
+        count = len(ring)
+        for k in range(count // 2 - 1):
+            quad = [ring[k], ring[k + 1], ring[count - 2 - k], ring[count - 1 - k]]
+            made.append(quad[::turn])
+    return made
+
+
+def _wheels(shape: Shape, materials: Materials, dark: int) -> Iterator[Part]:
+    rim = materials.row(Kind.METAL, "#a9adb0", "#000000", 0.0, shine=0.3)
+    half = max(station[3] for station in shape.stations)
+    tyres, rims, arches = [], [], []
+    for u in shape.wheels:
+        for side in (-1.0, 1.0):
+            centre = np.array([u, 0.0, shape.radius])
+            v = np.array([0.0, side, 0.0])
+            arches.append(cylinder(centre + v * (half - 0.2) + [0, 0, 0.03], centre + v * (half + 0.004) + [0, 0, 0.03], shape.radius * 1.22, sides=16))
+            tyres.append(cylinder(centre + v * (half - 0.22), centre + v * (half + 0.018), shape.radius, sides=18))
+            rims.append(cylinder(centre + v * (half - 0.1), centre + v * (half + 0.026), shape.radius * 0.62, sides=12))
+    yield part(joined([*arches, *tyres]), dark, Label.VEHICLE)
+    yield part(joined(rims), rim, Label.VEHICLE)
+
+
+def _lights(shape: Shape, materials: Materials, dark: int) -> Iterator[Part]:
+    back, front = shape.stations[0], shape.stations[-1]
+    end, start = front[0], back[0]
+    low, wide = 0.56, front[3]
+    head = materials.row(Kind.METAL, "#e9ecea", "#000000", 0.0, shine=0.5)
+    tail = materials.row(Kind.METAL, "#8e1512", "#000000", 0.0, shine=0.4)
+    z = front[1] - 0.14
+    lamps = [((end - 0.14, s * wide - 0.16 * (s + 1), z - 0.08), (end + 0.012, s * wide + 0.16 * (1 - s), z + 0.06)) for s in (-1, 1)]
+    yield part(boxes([a for a, _ in lamps], [b for _, b in lamps]), head, Label.VEHICLE)
+    z = min(back[1], 1.1) - 0.12
+    lamps = [((start - 0.012, s * back[3] - 0.14 * (s + 1), z - 0.12), (start + 0.08, s * back[3] + 0.14 * (1 - s), z + 0.06)) for s in (-1, 1)]
+    yield part(boxes([a for a, _ in lamps], [b for _, b in lamps]), tail, Label.VEHICLE)
+    bumpers = [((end - 0.1, -wide, 0.3), (end + 0.05, wide, low - 0.1)), ((start - 0.05, -back[3], 0.32), (start + 0.1, back[3], low))]
+    bumpers.append(((end - 0.08, -wide * 0.5, low), (end + 0.02, wide * 0.5, low + 0.1)))
+    yield part(boxes([a for a, _ in bumpers], [b for _, b in bumpers]), dark, Label.VEHICLE)
+    plate = materials.row(Kind.PAINT, "#e3dfcf", "#000000", 0.0)
+    plates = [((end + 0.03, -0.16, 0.36), (end + 0.058, 0.16, 0.44)), ((start - 0.058, -0.16, 0.38), (start - 0.03, 0.16, 0.48))]
+    yield part(boxes([a for a, _ in plates], [b for _, b in plates]), plate, Label.VEHICLE)
+
+
+def _extras(item: Vehicle, materials: Materials, dark: int) -> Iterator[Part]:
+    shape = SHAPES[item.kind]
+    half = max(station[3] for station in shape.stations)
+    at = next(s for s in reversed(shape.stations) if s[2] > s[1] + 0.2)
+    mirrors = [((at[0] + 0.12, s * (half + 0.02), at[1] + 0.02), (at[0] + 0.22, s * (half + 0.19), at[1] + 0.15)) for s in (-1, 1)]
+    yield part(boxes([a for a, _ in mirrors], [b for _, b in mirrors]), dark, Label.VEHICLE)
+    handles = [((u, s * (half - 0.03), 0.80), (u + 0.18, s * (half + 0.012), 0.835)) for u in (-0.75, 0.2) for s in (-1, 1)]
+    yield part(boxes([a for a, _ in handles], [b for _, b in handles]), dark, Label.VEHICLE)
+    if item.kind == "taxi":
+        lamp = materials.row(Kind.PAINT, "#f3ead0", "#000000", 0.0)
+        yield part(boxes((-0.12, -0.32, 1.45), (0.10, 0.32, 1.60)), lamp, Label.VEHICLE)
+        check = materials.row(Kind.STRIPES, "#17181a", "#f2b40c", 0.08)
+        bands = [((-0.8, s * (half - 0.02), 0.66), (0.9, s * (half + 0.008), 0.74)) for s in (-1, 1)]
+        yield part(boxes([a for a, _ in bands], [b for _, b in bands]), check, Label.VEHICLE)

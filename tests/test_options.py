@@ -1,0 +1,79 @@
+"""Option classes: validated, read from words, printed."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from cosmos_core.errors import RefusedError
+from cosmos_core.options import build, describe
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    steps: int = attrs.field(
+        default=35,
+        validator=[attrs.validators.ge(1), attrs.validators.le(100)],
+        metadata={"help": "denoising steps"},
+    )
+    strength: float = 0.5
+    fast: bool = False
+    label: str = ""
+    seed: int | None = None
+    sizes: tuple[int, ...] = ()
+
+
+def test_words_are_read_as_the_fields_types_say():
+    """
+    What comes from a command line becomes numbers, truth values and None.
+    """
+    made = build(
+        Options, {"steps": "4", "strength": "0.25", "fast": "yes", "label": "12", "seed": "none"}, where="x"
+    )
+
+    assert Options(steps=4, strength=0.25, fast=True, label="12", seed=None) == made
+
+
+def test_values_from_toml_are_taken_as_they_are():
+    """
+    A list becomes a tuple, an int a float where one is wanted.
+    """
+    assert Options(strength=1.0, sizes=(1, 2)) == build(Options, {"strength": 1, "sizes": [1, 2]}, where="x")
+
+
+def test_every_problem_comes_at_once():
+    """
+    An unknown name, an unreadable word and a value out of range are three findings.
+    """
+    with pytest.raises(RefusedError) as caught:
+        build(Options, {"stepps": 1, "steps": 101, "strength": "much"}, where="upscale")
+
+    said = {finding.where: finding for finding in caught.value.findings}
+    assert {"stepps", "steps", "strength"} == set(said)
+    assert "steps, strength, fast" in said["stepps"].hint
+    assert "<= 100" in said["steps"].message
+    assert "is not a number" in said["strength"].message
+
+
+def test_options_print_themselves():
+    """
+    Name, type, default and help of each field.
+    """
+    first = next(describe(Options))
+
+    assert ("steps", "int", "35", "denoising steps") == (first.name, first.type, first.default, first.help)
+
+
+def test_a_required_option_is_asked_for():
+    """
+    A field without a default must be given.
+    """
+
+    @attrs.frozen(kw_only=True)
+    class Needs:
+        url: str
+
+    with pytest.raises(RefusedError) as caught:
+        build(Needs, {}, where="reason")
+
+    assert "reason.url is required" == caught.value.findings[0].message
