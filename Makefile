@@ -40,14 +40,13 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.docs
 	$(BIN)/python docs/_generate.py
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 	@echo "open site/index.html"
 
 bench: $(VENV)/.dev
-	@for file in benchmarks/*.py; do \
-		case $$file in */_*) continue ;; esac; \
-		echo "== $$file"; $(BIN)/python "$$file" || exit 1; \
-	done
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/store.py claims
+	$(BIN)/python benchmarks/store.py listing
 
 clean:
 	rm -rf $(VENV) $(DEMO) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

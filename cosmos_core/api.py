@@ -256,6 +256,31 @@ class Cosmos:
                 raise InputError(f"the queue is paused: {reason or 'by hand'}", hint="cosmos queue resume")
             time.sleep(min(0.2, self.settings.queue.poll))
 
+    def cancel(self, ref: str) -> tuple[Run, bool]:
+        """Cancel a run: at once if it waits (True), through its worker if one holds it (False).
+
+        Raises:
+            UnknownError: nobody knows the run.
+            InputError: it has ended already.
+        """
+        before = self.store.run(ref)
+        run, at_once = self.store.cancel(before.id)
+        if at_once:
+            self.plugins.tell("cosmos_run_moved", run=run, before=before.state, after=run.state)
+        return run, at_once
+
+    def retry(self, ref: str) -> Run:
+        """Queue an ended run for another attempt at the same spec.
+
+        Raises:
+            UnknownError: nobody knows the run.
+            InputError: it is sealed, or has not ended.
+        """
+        before = self.store.run(ref)
+        run = self.store.retry(before.id)
+        self.plugins.tell("cosmos_run_moved", run=run, before=before.state, after=run.state)
+        return run
+
     def plan(self) -> Plan:
         """How the waiting runs would be worked from now on, by all slots of this workspace."""
         slots = [slot for host in self.settings.each_host() for slot in host.each_slot()]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Mapping
@@ -312,7 +313,7 @@ def _bring_home(site: Site, lease: Lease, launch: Launch, ended: Exit, heart: He
             _judge(site, lease, run, launch, request, found, placed, folder)
         else:
             _settle_without_output(site, lease, run, ended, found, many=len(launch.requests) > 1)
-    _clear(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fetch(site: Site, lease: Lease, launch: Launch, folder: Path, heart: Heart) -> dict[Path, Placed]:
@@ -367,9 +368,16 @@ def _judge(
         settings=site.settings,
         outputs=site.workspace.outputs,
     )
+    _drop_unpublished(settled, site.workspace.outputs / run.id, lease)
     site.plugins.tell("cosmos_run_moved", run=settled, before=before, after=settled.state)
     if settled.artifact is not None:
         site.plugins.tell("cosmos_artifact_sealed", artifact=settled.artifact, run=settled)
+
+
+def _drop_unpublished(run: Run, folder: Path, lease: Lease) -> None:
+    """Remove what holders before us copied for this attempt and did not live to publish."""
+    for fence in range(1, lease.batch.fence):
+        shutil.rmtree(folder / f"a{run.attempt}-f{fence}", ignore_errors=True)
 
 
 def _settle_without_output(
@@ -386,7 +394,7 @@ def _settle_without_output(
         and run.attempt < site.settings.queue.attempts
     ):
         # The job died on another sample of the batch; this one was never begun.
-        site.store.requeue(lease, [run.id], reason=f"its batch ended early: {_why(ended, found)}")
+        _requeue(site, lease, run, f"its batch ended early: {_why(ended, found)}")
     else:
         _move(site, lease, run, State.FAILED, _why(ended, found))
 
@@ -407,7 +415,7 @@ def again_or_fail(site: Site, lease: Lease, reason: str) -> None:
         if run.state is State.RETURNED:
             continue
         if run.attempt < site.settings.queue.attempts:
-            site.store.requeue(lease, [run.id], reason=reason)
+            _requeue(site, lease, run, reason)
         else:
             _move(site, lease, run, State.FAILED, f"{reason} (attempt {run.attempt})")
 
@@ -436,10 +444,9 @@ def _move(site: Site, lease: Lease, run: Run, after: State, reason: str = "") ->
     return moved
 
 
-def _clear(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
+def _requeue(site: Site, lease: Lease, run: Run, reason: str) -> None:
+    site.store.requeue(lease, [run.id], reason=reason)
+    site.plugins.tell("cosmos_run_moved", run=site.store.run(run.id), before=run.state, after=State.QUEUED)
 
 
 def is_full(error: BaseException) -> bool:

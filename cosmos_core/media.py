@@ -428,7 +428,7 @@ def contact_sheet(
     cell = max(8, (width - gap * (columns + 1)) // columns)
     at = np.linspace(0, 1, columns).tolist()
     rows = [_labelled(_row(stream, at, cell, gap), label) for label, stream in streams.items()]
-    wide = max(row.shape[1] for row in rows)
+    wide = max(row.shape[1] for row in rows) + gap
     strips = [*([_text_strip(title, wide)] if title else []), *rows]
     return write_image(out, np.concatenate([_padded(strip, wide) for strip in strips]))
 

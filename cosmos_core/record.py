@@ -200,7 +200,9 @@ def read_claims(root: Path, sidecars: Iterable[str]) -> Claims:
                 elif name := _inside(sidecar, claim.name):
                     named[name] = named.get(name, Claim()).joined(attrs.evolve(claim, name=name))
         except (InputError, OSError, ValueError) as error:
-            notes.append(warn(f"{sidecar} is not understood, so nothing of it was compared: {error}", where=sidecar))
+            notes.append(
+                warn(f"{sidecar} is not understood, so nothing of it was compared: {error}", where=sidecar)
+            )
     return Claims(named=named, by_digest=by_digest, notes=tuple(notes))
 
 
@@ -227,8 +229,8 @@ def _metadata(path: Path, text: str) -> Iterator[Claim]:
         row = _json(path, line)
         if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
             raise InputError(f"a line of {path.name} has no file_name")
-        words = {ours: str(row.get(theirs) or "") for ours, theirs in (("digest", "sha256"), ("recipe", "recipe"))}
-        yield Claim(source=path.name, name=row["file_name"], **words)
+        digest, recipe = (str(row.get(key) or "") for key in ("sha256", "recipe"))
+        yield Claim(source=path.name, name=row["file_name"], digest=digest, recipe=recipe)
 
 
 def _dataset(path: Path, text: str) -> Iterator[Claim]:

@@ -15,13 +15,24 @@ import secrets
 import time
 from collections import Counter
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import attrs
 
 from cosmos_core import canonical
-from cosmos_core.errors import CosmosError, Finding, InputError, Level, PluginError, VerifyError, fail, warn, worst
+from cosmos_core.errors import (
+    CosmosError,
+    Finding,
+    InputError,
+    Level,
+    PluginError,
+    VerifyError,
+    fail,
+    warn,
+    worst,
+)
 from cosmos_core.extend import Artifact, Backend, Check, Clip, Output, Report, silent
 from cosmos_core.record import (
     ARTIFACT,
@@ -36,7 +47,7 @@ from cosmos_core.record import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cosmos_core.plugins import Plugins
     from cosmos_core.run import Batch, Run
@@ -98,15 +109,14 @@ def configured(checks: Iterable[Check], tables: Mapping[str, Mapping[str, object
     Raises:
         InputError: naming every threshold that is unknown or not understood.
     """
-    from functools import partial
-
     from cosmos_core.plugins import options
 
     bound = []
     for check in checks:
         table = tables.get(check.name, {})
         chosen = options(check, table)
-        bound.append(attrs.evolve(check, look=partial(check.look, options=chosen)) if table else check)
+        look = cast("Callable[..., Iterable[Finding]]", check.look)
+        bound.append(attrs.evolve(check, look=partial(look, options=chosen)) if table else check)
     return tuple(bound)
 
 
@@ -154,7 +164,9 @@ def _ask(check: Check, output: Output, spec: Spec | None) -> Answer:
     try:
         said = list(check.look(output, spec))
         findings = tuple(_signed(finding, check, output) for finding in said)
-    except Exception as error:  # a check is a plugin: what it raises leaves one question unanswered, and no more
+    except (
+        Exception
+    ) as error:  # a check is a plugin: what it raises leaves one question unanswered, and no more
         log.debug("check %s raised", check.name, exc_info=True)
         return Answer(check=check, findings=(_unanswered(check, output, error),), raised=True)
     return Answer(check=check, findings=findings)
@@ -238,7 +250,9 @@ def _publish(output: Output, folder: Path, record: Record) -> Artifact:
     folder.mkdir(parents=True, exist_ok=True)
     if (copied := _copy(output.path, folder / record.file)) != output.digest:
         (folder / record.file).unlink()
-        raise VerifyError(f"{output.name} changed while it was verified: {output.digest[:12]}…, then {copied[:12]}…")
+        raise VerifyError(
+            f"{output.name} changed while it was verified: {output.digest[:12]}…, then {copied[:12]}…"
+        )
     canonical.write_file(folder / ARTIFACT, record)
     return Artifact(
         run=record.run,
@@ -334,7 +348,11 @@ def _versions(backend: str, plugins: Plugins) -> dict[str, str]:
 
     from cosmos_core import __version__
 
-    theirs = {one.plugin.distribution: one.plugin.version for one in plugins.owned(Backend) if one.offer.name == backend}
+    theirs = {
+        one.plugin.distribution: one.plugin.version
+        for one in plugins.owned(Backend)
+        if one.offer.name == backend
+    }
     return {"av": av.__version__, "cosmos-core": __version__, "python": platform.python_version()} | theirs
 
 
@@ -417,7 +435,11 @@ def examine_folder(path: Path, checks: Iterable[Check], on_progress: Report = si
     seen: list[Artifact] = []
     examined = []
     for done, (name, digest) in enumerate(files.items(), start=1):
-        twins = [_stub(root, other, digest) for other in files if digest and files[other] == digest and other != name]
+        twins = [
+            _stub(root, other, digest)
+            for other in files
+            if digest and files[other] == digest and other != name
+        ]
         output = _output(root, name, digest, believed[name], twins + seen)
         output.recipes = {other: claim.recipe for other, claim in believed.items()}
         examined.append(_examined(name, output, believed[name], asked))
@@ -429,7 +451,7 @@ def examine_folder(path: Path, checks: Iterable[Check], on_progress: Report = si
 def _listed(path: Path) -> tuple[Path, set[str], list[str]]:
     """Give the folder, the files in it that should be videos, and its sidecars; names are relative."""
     if path.is_file() or path.is_symlink():
-        beside = [name for name in os.listdir(path.parent) if is_sidecar(name, {path.stem})]
+        beside = [file.name for file in path.parent.iterdir() if is_sidecar(file.name, {path.stem})]
         return path.parent, {path.name}, beside
     if not path.is_dir():
         raise InputError(f"there is nothing at {path}", hint="give a folder, or a video")
@@ -438,7 +460,9 @@ def _listed(path: Path) -> tuple[Path, set[str], list[str]]:
     for folder, below, files in os.walk(path):
         below[:] = sorted(name for name in below if not name.startswith("."))
         here = Path(folder).relative_to(path)
-        videos = [name for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
+        videos = [
+            name for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+        ]
         stems = {Path(name).stem for name in videos}
         names |= {(here / name).as_posix() for name in videos}
         sidecars += [(here / name).as_posix() for name in files if is_sidecar(name, stems)]
@@ -506,7 +530,9 @@ def _remembered(root: Path, name: str, output: Output) -> list[Artifact]:
 def _examined(name: str, output: Output, claim: Claim, checks: tuple[Check, ...]) -> Examined:
     record = claim.record
     lasting = _lasting(record, output, checks) if record else ()
-    verdict = examine(output, record.spec if record else None, (each for each in checks if each.name not in lasting))
+    verdict = examine(
+        output, record.spec if record else None, (each for each in checks if each.name not in lasting)
+    )
     if record and lasting and verdict.ruling is not Ruling.REJECTED:
         verdict = _with_recorded(verdict, record.verdict, lasting)
     return Examined(
@@ -541,7 +567,9 @@ def _with_recorded(verdict: Verdict, recorded: Verdict, lasting: tuple[str, ...]
     )
 
 
-def _report(path: Path, examined: Sequence[Examined], notes: tuple[Finding, ...], seconds: float) -> FolderReport:
+def _report(
+    path: Path, examined: Sequence[Examined], notes: tuple[Finding, ...], seconds: float
+) -> FolderReport:
     rulings = Counter(each.verdict.ruling for each in examined)
     kinds = Counter(each.kind for each in examined)
     groups: dict[str, list[str]] = {}

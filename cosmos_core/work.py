@@ -21,6 +21,7 @@ from cosmos_core.canonical import write_file
 from cosmos_core.dispatch import Interrupted, Site, again_or_fail, carry, is_full
 from cosmos_core.errors import CosmosError, HostError, RefusedError, StoreError
 from cosmos_core.extend import Backend, Plan, Transport
+from cosmos_core.run import State
 from cosmos_core.store import LeaseLost
 
 if TYPE_CHECKING:
@@ -135,15 +136,19 @@ class Worker:
         for batch in self._plan([each for each in self._seats if each.free]).batches:
             if batch.slot == seat.slot:
                 backend = site.plugins.find(Backend, batch.backend)
-                return site.store.claim(
+                lease = site.store.claim(
                     owner=site.owner,
                     load_key=batch.load_key,
                     host=seat.place,
                     slot=seat.slot.index,
+                    gpu=seat.slot.gpu,
                     limit=min(len(batch.runs), site.settings.queue.batch, backend.batch_limit or WINDOW),
                     only=batch.runs,
                     lease=site.settings.queue.lease,
                 )
+                for run in site.store.held(lease) if lease else ():
+                    site.plugins.tell("cosmos_run_moved", run=run, before=State.QUEUED, after=run.state)
+                return lease
         return None
 
     def _plan(self, seats: Sequence[Seat]) -> Plan:

@@ -10,6 +10,8 @@ import ast
 import enum
 import inspect
 import itertools
+import json
+import re
 import sys
 import textwrap
 import typing
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from cosmos_core import canonical, errors, extend, hookspecs, plugins, run, settings, submission, workspace
+from cosmos_core import errors, extend, hookspecs, plugins, run, settings, submission, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -72,26 +74,37 @@ def prose(docstring: str | None) -> str:
     return text.strip()
 
 
+_ROLE = re.compile(r":(class|func|meth|mod|attr|data):")
+_SECTIONS = {"Args:", "Raises:", "Returns:", "Yields:"}
+_ITEM = re.compile(r"    (?P<name>[\w.*]+): (?P<text>.*)")
+
+
 def _markdown(text: str) -> str:
-    for role in (":class:", ":func:", ":mod:", ":attr:", ":data:"):
-        text = text.replace(role, "")
-    lines, verbatim = [], False
-    for line in text.replace("``", "`").splitlines():
-        if line.rstrip().endswith("::"):
-            lines.append(line.rstrip()[:-1] if line.strip() != "::" else "")
-            verbatim = True
-            continue
+    lines, verbatim, section = [], False, ""
+    for line in _ROLE.sub("", text).replace("``", "`").splitlines():
         verbatim = verbatim and (not line or line.startswith("    "))
-        section = line.strip() in {"Args:", "Raises:", "Returns:", "Yields:"}
-        lines.append(f"**{line.strip()}**\n" if section else _item(line, verbatim=verbatim))
+        if line.rstrip().endswith("::"):
+            verbatim = True
+            lines.append(line.rstrip()[:-1] if line.strip() != "::" else "")
+        elif line.strip() in _SECTIONS:
+            section = line.strip()
+            lines.append(f"**{section}**\n")
+        else:
+            lines.append(line if verbatim else _item(line, section))
     return "\n".join(lines)
 
 
-def _item(line: str, *, verbatim: bool) -> str:
-    """A line of an ``Args:`` list becomes a list item; a line of a verbatim block stays."""
-    if line.startswith("    ") and not verbatim and not line.startswith("     "):
-        return f"- {line.strip()}"
-    return line if verbatim else line.strip()
+def _item(line: str, section: str) -> str:
+    """A line of an ``Args:`` or ``Raises:`` list becomes a list item; what goes on from it stays with it."""
+    item = _ITEM.match(line) if section else None
+    return f"- `{item['name']}`: {item['text']}" if item else line.strip()
+
+
+def tree(docstring: str | None) -> str:
+    """The first indented block of a docstring, as text in a fence."""
+    block = inspect.cleandoc(docstring or "").partition("::\n")[2].strip("\n")
+    kept = itertools.takewhile(lambda line: not line or line.startswith("    "), block.splitlines())
+    return f"```text\n{textwrap.dedent(chr(10).join(kept)).rstrip().replace('``', '')}\n```"
 
 
 def attribute_docs(kind: type) -> dict[str, str]:
@@ -114,38 +127,48 @@ def _own_attribute_docs(kind: type) -> dict[str, str]:
     return found
 
 
+def written_types(kind: type) -> dict[str, str]:
+    """The type of each attribute of a class as written in the source, those it inherits included."""
+    written: dict[str, str] = {}
+    for one in reversed([one for one in kind.__mro__ if attrs.has(one)]):
+        (found,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        body = found.body if isinstance(found, ast.ClassDef) else []
+        written |= {
+            ast.unparse(line.target): ast.unparse(line.annotation)
+            for line in body
+            if isinstance(line, ast.AnnAssign)
+        }
+    return written
+
+
 def default(field: attrs.Attribute[Any]) -> str:
-    """How a field's default reads; empty when the field is required."""
-    if field.default is attrs.NOTHING:
+    """How a field's default reads; empty when the field is required or its default is made anew each time."""
+    value: Any = field.default
+    if value is attrs.NOTHING:
         return ""
-    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
-        return plain(field.default.factory()) if not field.default.takes_self else ""
-    return plain(field.default)
+    if isinstance(value, attrs.Factory):  # type: ignore[arg-type]
+        return plain(value.factory()) if value.factory in {dict, list, tuple, set} else ""
+    return plain(value)
 
 
 def plain(value: object) -> str:
     """A default as somebody would type it."""
     if isinstance(value, enum.Enum):
         return repr(value.value)
-    return "" if attrs.has(type(value)) else repr(value)
+    return repr(value)
 
 
-def type_name(hint: object) -> str:
-    """A type as written in the source, quotes dropped."""
-    if isinstance(hint, str):
-        return hint
-    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
-
-
-def field_table(kind: type) -> str:
+def field_table(kind: type, *, without: str = "") -> str:
     """A Markdown table of an attrs class's fields."""
-    docs = attribute_docs(kind)
+    docs, types = attribute_docs(kind), written_types(kind)
     rows = []
     for field in attrs.fields(kind):
+        if field.name == without:
+            continue
         text = docs.get(field.name) or field.metadata.get("help", "")
         cells = (
             f"`{field.name}`",
-            f"`{type_name(field.type)}`",
+            f"`{types[field.name]}`",
             f"`{default(field)}`" if default(field) else "",
             text,
         )
@@ -232,13 +255,17 @@ def setting_page() -> str:
     )
     return page(
         "Settings",
-        prose(settings.__doc__),
+        SETTINGS,
         "The file that `cosmos init` writes:",
         f"```toml\n{settings.TEMPLATE}```",
-        *_settings(settings.Settings, ""),
+        *(f"## `{key}: {typed}`\n\n{text}" for key, typed, text in setting_rows()),
         f"## Environment variables\n\n{environment}",
     )
 
+
+SETTINGS = """\
+Settings come from four places, and the later wins: the defaults below, `cosmos.toml` in your own configuration folder, `cosmos.toml` of the workspace, and the environment. Every unknown key and
+wrong value is reported at once; `cosmos doctor` shows what is in force. A key `queue.lease` stands in the file as `lease = 45.0` under `[queue]`."""
 
 ENVIRONMENT = (
     ("`COSMOS_WORKSPACE`", "the workspace folder, wherever you are"),
@@ -248,36 +275,16 @@ ENVIRONMENT = (
 )
 
 
-def setting_names(kind: type = settings.Settings, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Pairs of a setting's key and its heading, tables entered."""
+def setting_rows(kind: type = settings.Settings, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Triples of a setting's key, its type with its default, and what it is for. Tables are entered."""
+    types, hints = written_types(kind), typing.get_type_hints(kind)
     for field in attrs.fields(kind):
-        inner = next((one for one in _classes_in(field.type) if attrs.has(one)), None)
-        if inner is None:
-            yield f"{prefix}{field.name}", f"{prefix}{field.name}: {type_name(field.type)} = {default(field)}"
+        key, hint = f"{prefix}{field.name}", hints[field.name]
+        inner = [one for one in (hint, *typing.get_args(hint)) if attrs.has(one)]
+        if inner:
+            yield from setting_rows(inner[0], f"{key}." if inner[0] is hint else f"{key}.<name>.")
         else:
-            table = f"{prefix}{field.name}." + ("<name>." if "dict" in type_name(field.type) else "")
-            yield from setting_names(inner, table)
-
-
-def _settings(kind: type, prefix: str) -> Iterator[str]:
-    help_text = dict(_setting_help(kind, prefix))
-    for key, heading in setting_names(kind, prefix):
-        yield f"## `{heading}`\n\n{_sentence(help_text[key])}"
-
-
-def _setting_help(kind: type, prefix: str) -> Iterator[tuple[str, str]]:
-    for field in attrs.fields(kind):
-        yield f"{prefix}{field.name}", field.metadata.get("help", "")
-        for inner in _classes_in(field.type):
-            if attrs.has(inner):
-                table = f"{prefix}{field.name}." + ("<name>." if "dict" in type_name(field.type) else "")
-                yield from _setting_help(inner, table)
-
-
-def _classes_in(hint: object) -> list[type]:
-    if isinstance(hint, str):
-        hint = eval(hint, vars(settings))  # noqa: S307  the source of our own module
-    return [one for one in (hint, *typing.get_args(hint)) if isinstance(one, type)]
+            yield key, f"{types[field.name]} = {default(field)}", _sentence(field.metadata.get("help", ""))
 
 
 def _sentence(text: str) -> str:
@@ -286,18 +293,25 @@ def _sentence(text: str) -> str:
 
 def error_page() -> str:
     """The tree of errors and an exit code each."""
-    tree = inspect.cleandoc(errors.__doc__ or "")
+    drawn = inspect.cleandoc(errors.__doc__ or "").replace("``", "")
     kinds = [
         one for one in vars(errors).values() if inspect.isclass(one) and issubclass(one, errors.CosmosError)
     ]
     parts = [f"## `{kind.__name__}`, exit code {kind.exit_code}\n\n{prose(kind.__doc__)}" for kind in kinds]
-    return page("Errors and exit codes", f"```text\n{tree}\n```", ERRORS, *parts, LEVELS)
+    return page("Errors and exit codes", f"```text\n{drawn}\n```", ERRORS, *parts, LEVELS)
 
 
 ERRORS = """\
-An error is one sentence with the value that was wrong, and a hint with what to type next. With `--json` a command
-gives both as an object on stderr. Exit code 0 is success; 1 is also an error that nobody foresaw, which leaves a report under
-`.cosmos/crashes/`."""
+An error is one sentence with the value that was wrong, and a hint with what to type next. With `--json` the answer is
+`{"error": {"kind", "message", "hint", "exit_code", "findings"}}`, on stdout like every answer. Other exit codes:
+
+| code | means |
+| --- | --- |
+| 0 | done |
+| 1 | also a fault of the machine, such as a full disk |
+| 2 | also a command line that is not understood |
+| 70 | a bug: nobody foresaw this. A report with versions and without passwords lies in `.cosmos/crashes/` |
+| 130 | stopped with Ctrl-C |"""
 
 LEVELS = """\
 ## Findings
@@ -405,11 +419,11 @@ def _offer(plugin: plugins.Plugin, kind: str, offer: Any) -> str:
 
 def option_names(offer: Any) -> Iterator[tuple[str, str]]:
     """Pairs of heading and meaning for each option of an offer."""
-    docs = attribute_docs(offer.options)
+    docs, types = attribute_docs(offer.options), written_types(offer.options)
     for field in attrs.fields(offer.options):
         value = f" = {default(field)}" if default(field) else ""
         text = field.metadata.get("help") or docs.get(field.name, "")
-        yield f"{offer.name}.{field.name}: {type_name(field.type)}{value}", _sentence(text)
+        yield f"{offer.name}.{field.name}: {types[field.name]}{value}", _sentence(text)
 
 
 def commands() -> str:
@@ -424,9 +438,9 @@ Every command takes `--json` for the same facts as objects, and `--help`. [Exit 
 
 def command_help() -> Iterator[tuple[str, str]]:
     """Pairs of a command's full name and its help text."""
-    from cosmos_core.cli import cli
+    from cosmos_core.cli.root import root
 
-    yield from _walk(cli, "cosmos", None)
+    yield from _walk(root, "cosmos", None)
 
 
 def _walk(command: click.Command, name: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
@@ -444,47 +458,156 @@ def _walk(command: click.Command, name: str, parent: click.Context | None) -> It
 
 def submission_page() -> str:
     """The submission folder and the fields of an ask."""
-    example = canonical.pretty(
-        submission.Submission(
-            asks=(
-                submission.Ask(
-                    prompt="A street at night in heavy rain", clip="clips/street", weights={"depth": 0.5}
-                ),
-            ),
-            token="street-at-night-1",  # noqa: S106  names a submission, opens nothing
-            origin="my script",
-        )
+    ask = submission.Ask(
+        prompt="A street at night in heavy rain", clip="clips/street", weights={"depth": 0.5}
     )
+    example = {
+        "schema": submission.SCHEMA,
+        "token": "street-at-night-1",
+        "origin": "my script",
+        "asks": [{"prompt": ask.prompt, "clip": ask.clip, "weights": ask.weights, "seed": 7}],
+    }
     return page(
         "Submission folders",
-        prose(submission.__doc__),
+        SUBMISSION,
+        tree(submission.__doc__),
         "## `submission.json`",
-        f"```json\n{example}```",
+        f"```json\n{json.dumps(example, indent=2)}\n```",
         field_table(submission.Submission),
         "## An ask",
-        prose(submission.Ask.__doc__),
+        f"{prose(submission.Ask.__doc__)} What has a default may be left out.",
         field_table(submission.Ask),
+        "From Python, `cosmos_core.submission.write(asks, into=inbox)` writes the folder and renames it into place.",
     )
+
+
+SUBMISSION = """\
+A submission is a folder of plain files that carries requests to the queue: all of them are accepted, or none. Anything can write one; it
+needs no `cosmos-core`. Write it under another name beside the workspace's `inbox/` and rename it into it, so that a reader never sees half of it. A
+worker that runs accepts it and leaves `accepted.json` with the ids of the runs, or `refused.json` with every finding; `cosmos submit FOLDER` does the same at
+once. The same token twice is the same submission, so sending it again is safe."""
 
 
 def workspace_page() -> str:
-    """The files of a workspace."""
-    return page("Files of a workspace", prose(workspace.__doc__), *_methods(workspace.Workspace, "##"))
+    """The files of a workspace, of a job's folder and of an artifact."""
+    from cosmos_core import record
+    from cosmos_core.builtin import launcher
+
+    left = inspect.cleandoc(launcher.__doc__ or "").partition("It leaves in the folder:\n")[2]
+    return page(
+        "Files of a workspace",
+        WORKSPACE,
+        tree(workspace.__doc__),
+        "## A job's folder",
+        JOB_FOLDER,
+        row(("file", "holds")) + "\n" + row(("---", "---")) + "\n" + "\n".join(_two_columns(left)),
+        f"## `{record.ARTIFACT}`",
+        f"{prose(record.Record.__doc__)} `{record.REJECTION}` beside a rejected output has the same fields.",
+        field_table(record.Record),
+        f"## `{record.DATASET}`",
+        prose(record.Dataset.__doc__),
+        field_table(record.Dataset),
+    )
+
+
+WORKSPACE = """\
+A workspace is a folder with a `cosmos.toml`. What lies outside `.cosmos/` is yours to look at, copy and back up; what lies inside is the program's. Every file
+appears under its name only when it is whole."""
+
+JOB_FOLDER = """\
+A job runs in a folder of its own on its host, under a launcher that leaves its state in plain files. They are the truth about the job,
+[whatever carried it](../decisions/0005-launcher-and-files-as-truth.md)."""
+
+
+def _two_columns(text: str) -> Iterator[str]:
+    for line in text.strip("\n").splitlines():
+        name, _, meaning = line.partition("``  ")
+        if not line.startswith("``"):
+            return
+        yield row((f"{name.replace('``', '`')}`", prose(meaning.strip())))
 
 
 def clip_page() -> str:
     """What a clip folder holds and its manifest."""
     from cosmos_core import clip
 
-    kinds = [one for one in vars(clip).values() if inspect.isclass(one) and attrs.has(one)]
-    return page("Clips", prose(clip.__doc__), *(_class_part(kind) for kind in kinds))
+    names = [
+        row((f"`{modality}`", ", ".join(f"`{name}`" for name in _names_of(modality))))
+        for modality in clip.MODALITIES
+    ]
+    return page(
+        "Clips",
+        CLIP,
+        "## Names of passes",
+        prose(inspect.getdoc(clip.modality_of)),
+        "\n".join([row(("pass", "names")), row(("---", "---")), *names]),
+        f"## `{clip.MANIFEST}`",
+        prose(clip.Clip.__doc__),
+        field_table(clip.Clip, without="folder"),
+        _class_part(clip.ClipFile),
+        "## The digest of a clip",
+        prose(_docstring(clip.Clip, "digest")),
+        *(
+            f"## `{one.__name__}{signature(one)}`\n\n{prose(one.__doc__)}"
+            for one in (clip.seal, clip.inspect)
+        ),
+    )
+
+
+CLIP = """\
+A clip is a sealed folder with the colour video and the controls of one scene variation. All of its videos are equal in frames, size and rate, each was decoded to its last frame,
+and the manifest names each with its SHA-256. [Bring your own renders](../how-to/bring-your-own-renders.md) says how to make one."""
+
+
+def _docstring(kind: type, name: str) -> str | None:
+    """The docstring of a method or property as written, whatever attrs has made of it."""
+    (found,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    functions = [node for node in ast.walk(found) if isinstance(node, ast.FunctionDef) and node.name == name]
+    return ast.get_docstring(functions[0])
+
+
+def _names_of(modality: str) -> list[str]:
+    from cosmos_core.clip import passes
+
+    return [name for name, meant in passes._MODALITY.items() if meant == modality]  # noqa: SLF001  our own table
 
 
 def control_page() -> str:
     """The conventions of control videos."""
     from cosmos_core import controls
 
-    return page("Control videos", prose(controls.__doc__), *_functions(controls))
+    profiles = [
+        row((f"`{one.name}`", f"{one.width}x{one.height}", str(one.frames), str(one.fps), one.source))
+        for one in controls.PROFILES.values()
+    ]
+    head = [row(("profile", "size", "frames", "rate", "source")), row(["---"] * 5)]
+    classes = (controls.ClipWriter, controls.VideoWriter)
+    return page(
+        "Control videos",
+        CONTROLS,
+        "## What each model was trained for",
+        "\n".join([*head, *profiles]),
+        *(
+            f"## `{kind.__name__}{signature(kind)}`\n\n{prose(kind.__doc__)}\n\n{_arguments(kind)}"
+            for kind in classes
+        ),
+        *_functions(controls),
+    )
+
+
+CONTROLS = """\
+What a control video looks like, in the models' own conventions, and how it is encoded. The module `cosmos_core.controls` is the only place that knows, and every generator goes through it: depth is
+bright where it is near, a colour stays with its object, and edges are the very edges that NVIDIA's code would have found. File names in the text are those of
+`nvidia-cosmos/cosmos-transfer2.5`. Depth, segmentation and edge are [lossless](../decisions/0007-lossless-controls.md)."""
+
+
+def _arguments(kind: type) -> str:
+    """The ``Args:`` of a class that documents them at its ``__init__``."""
+    return (
+        "**Args:**" + prose(vars(kind)["__init__"].__doc__).partition("**Args:**")[2]
+        if vars(kind)["__init__"].__doc__
+        else ""
+    )
 
 
 def _functions(module: ModuleType) -> Iterator[str]:

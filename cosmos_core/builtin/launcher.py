@@ -112,7 +112,7 @@ def detach(folder: Path) -> int:
             stdout=words,
             stderr=words,
             cwd=str(folder),
-            **_detached(),
+            **DETACHED,
         )
     end = time.monotonic() + PATIENCE
     while not ((folder / STARTED).exists() or (folder / EXIT).exists()):
@@ -160,62 +160,187 @@ def boot() -> str:
     return ""
 
 
-def birth(pid: int) -> str:
-    """When the process *pid* was born, in the system's own units; empty when it is dead or a zombie."""
-    if sys.platform == "win32":
-        return _birth_windows(pid)
-    if not sys.platform.startswith("linux"):
-        return _birth_ps(pid)
-    try:
-        # The second field is the command in parentheses, which may itself hold any character.
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] in {b"Z", b"X"} else fields[19].decode()
-
-
-def _birth_ps(pid: int) -> str:
-    done = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={"LC_ALL": "C", "PATH": "/bin:/usr/bin"},
-        check=False,
-    )
-    stat, _, born = done.stdout.decode("ascii", "replace").strip().partition(" ")
-    return "" if "Z" in stat else born.strip()
-
-
 if sys.platform == "win32":
     import ctypes
     from ctypes import wintypes
 
-    def _birth_windows(pid: int) -> str:
+    # A console of its own, unseen, so that CTRL_BREAK reaches the command and closing ours reaches nobody.
+    DETACHED: dict[str, Any] = {
+        "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    }
+
+    def birth(pid: int) -> str:
+        """When the process *pid* was born, in the system's own units; empty when it is dead."""
         query_limited_information, still_active = 0x1000, 259
         kernel = ctypes.WinDLL("kernel32", use_last_error=True)
         kernel.OpenProcess.restype = wintypes.HANDLE
-        process = wintypes.HANDLE(kernel.OpenProcess(query_limited_information, False, pid))
-        if not process:
+        found = kernel.OpenProcess(query_limited_information, False, pid)
+        if not found:
             return ""
+        process = wintypes.HANDLE(found)
         try:
             code = wintypes.DWORD()
-            born, other = wintypes.FILETIME(), [wintypes.FILETIME() for _ in range(3)]
+            born, *other = (wintypes.FILETIME() for _ in range(4))
             kernel.GetExitCodeProcess(process, ctypes.byref(code))
             kernel.GetProcessTimes(process, ctypes.byref(born), *map(ctypes.byref, other))
         finally:
             kernel.CloseHandle(process)
         return str(born.dwHighDateTime << 32 | born.dwLowDateTime) if code.value == still_active else ""
 
-    def _end_windows(child: subprocess.Popen[bytes], *, hard: bool) -> None:
-        if hard:
-            kill = ["taskkill", "/T", "/F", "/PID", str(child.pid)]
-            subprocess.run(kill, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-            with contextlib.suppress(OSError):
+    def _grouped(_: Callable[[int], None]) -> dict[str, Any]:
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+
+    def _group_lives(_: int) -> bool:
+        return False
+
+    def _end(child: subprocess.Popen[bytes], *, hard: bool) -> None:
+        with contextlib.suppress(OSError):
+            if hard:
+                kill = ["taskkill", "/T", "/F", "/PID", str(child.pid)]
+                subprocess.run(kill, stdin=subprocess.DEVNULL, capture_output=True, check=False)
                 child.terminate()
-        else:
-            with contextlib.suppress(OSError):
+            else:
                 os.kill(child.pid, signal.CTRL_BREAK_EVENT)
+
+    def _ready() -> None:
+        pass
+
+    def _bury(_: int) -> None:
+        pass
+
+    def _pauses() -> Callable[[subprocess.Popen[bytes]], None]:
+        """How to wait a tick, or less when the command ends."""
+
+        def pause(child: subprocess.Popen[bytes]) -> None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(TICK)
+
+        return pause
+
+    @contextlib.contextmanager
+    def _guard() -> Iterator[Callable[[int], None]]:
+        yield lambda _: None
+
+else:
+    DETACHED: dict[str, Any] = {"start_new_session": True}
+
+    def birth(pid: int) -> str:
+        """When the process *pid* was born, in the system's own units; empty when it is dead or a zombie."""
+        if not os.path.exists("/proc/self/stat"):  # noqa: PTH110
+            return _birth_ps(pid)
+        try:
+            # The second field is the command in parentheses, which may itself hold any character.
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            return ""
+        return "" if fields[0] in {b"Z", b"X"} else fields[19].decode()
+
+    def _birth_ps(pid: int) -> str:
+        done = subprocess.run(
+            ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"LC_ALL": "C", "PATH": "/bin:/usr/bin"},
+            check=False,
+        )
+        stat, _, born = done.stdout.decode("ascii", "replace").strip().partition(" ")
+        return "" if "Z" in stat else born.strip()
+
+    def _grouped(tell: Callable[[int], None]) -> dict[str, Any]:
+        # The command itself tells, before it is one: the guard knows it from its first moment. There are no threads.
+        return {"start_new_session": True, "preexec_fn": lambda: tell(os.getpid())}
+
+    def _group_lives(group: int) -> bool:
+        _bury(0)
+        try:
+            os.killpg(group, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+    def _end(child: subprocess.Popen[bytes], *, hard: bool) -> None:
+        # macOS answers EPERM for a group of zombies.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL if hard else signal.SIGTERM)
+
+    def _ready() -> None:
+        """Survive our terminal, and inherit the command's orphans as the first process of a container does anyway.
+
+        Some inits bury them late or never, and a group of zombies looks alive.
+        """
+        # A handler, unlike SIG_IGN, is not handed down to the command.
+        signal.signal(signal.SIGHUP, lambda *_: None)
+        # Only Linux has prctl.
+        with contextlib.suppress(ImportError, OSError, AttributeError):
+            import ctypes
+
+            set_child_subreaper = 36
+            ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+    def _bury(child: int) -> None:
+        """Wait for the orphans we inherited, but not for *child*, whose exit is another's to read."""
+        if not hasattr(os, "waitid"):
+            return
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if found is None or found.si_pid == child:
+                    return
+                os.waitpid(found.si_pid, 0)
+
+    def _pauses() -> Callable[[subprocess.Popen[bytes]], None]:
+        """How to wait a tick, or less when the command ends or a signal arrives."""
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+
+        def pause(child: subprocess.Popen[bytes]) -> None:
+            if child.poll() is None and select.select([read], [], [], TICK)[0]:
+                os.read(read, 4096)
+
+        return pause
+
+    @contextlib.contextmanager
+    def _guard() -> Iterator[Callable[[int], None]]:
+        """Keep a process that kills the job's group should the launcher die without a word.
+
+        Gives the function that tells it which group. It lives in a session of its own, out of reach of what ends ours.
+        """
+        read, write = os.pipe()
+        pid = os.fork()
+        if not pid:
+            _stand_guard(read, write)
+        os.close(read)
+        try:
+            yield lambda group: _tell(write, group)
+        finally:
+            _tell(write, 0)
+            os.close(write)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+    def _tell(pipe: int, group: int) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(pipe, struct.pack("=q", group))
+
+    def _stand_guard(read: int, write: int) -> None:
+        try:
+            os.setsid()
+            os.close(write)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            group = 0
+            while True:
+                word = os.read(read, 8)
+                if not word:
+                    break
+                (group,) = struct.unpack("=q", word)
+            if group:
+                os.killpg(group, signal.SIGKILL)
+        finally:
+            os._exit(0)
 
 
 class Launch:
@@ -238,10 +363,7 @@ class Launch:
         for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._signal)
-        if sys.platform != "win32":
-            # A handler, unlike SIG_IGN, is not handed down to the command.
-            signal.signal(signal.SIGHUP, lambda *_: None)
-        _adopt()
+        _ready()
         before = Kills.read()
         code = self._carry()
         oom = not self.why and Kills.read().blame(before, code)
@@ -319,7 +441,7 @@ class Launch:
 
     def _clear(self, child: subprocess.Popen[bytes]) -> None:
         """End what the command left running in its group."""
-        if sys.platform == "win32" or not _group_lives(child.pid):
+        if not _group_lives(child.pid):
             return
         self._note("leftovers")
         _end(child, hard=False)
@@ -465,133 +587,6 @@ def _read_stop(path: Path) -> tuple[str, float] | None:
     with contextlib.suppress(ValueError, IndexError):
         grace = max(0.0, float(lines[1]))
     return (lines[0].strip() if lines else "") or "cancelled", grace
-
-
-def _pauses() -> Callable[[subprocess.Popen[bytes]], None]:
-    """How to wait a tick, or less when the command ends or a signal arrives."""
-    if sys.platform == "win32":
-        return _wait
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-
-    def pause(child: subprocess.Popen[bytes]) -> None:
-        if child.poll() is None and select.select([read], [], [], TICK)[0]:
-            os.read(read, 4096)
-
-    return pause
-
-
-def _wait(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(TICK)
-
-
-@contextlib.contextmanager
-def _guard() -> Iterator[Callable[[int], None]]:
-    """Keep a process that kills the job's group should the launcher die without a word.
-
-    Gives the function that tells it which group. It lives in a session of its own, out of reach of what ends ours.
-    """
-    if sys.platform == "win32":
-        yield lambda _: None
-        return
-    read, write = os.pipe()
-    pid = os.fork()
-    if not pid:
-        _stand_guard(read, write)
-    os.close(read)
-    try:
-        yield lambda group: _tell(write, group)
-    finally:
-        _tell(write, 0)
-        os.close(write)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
-
-
-def _tell(pipe: int, group: int) -> None:
-    with contextlib.suppress(BrokenPipeError):
-        os.write(pipe, struct.pack("=q", group))
-
-
-def _stand_guard(read: int, write: int) -> None:
-    try:
-        os.setsid()
-        os.close(write)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        group = 0
-        while True:
-            word = os.read(read, 8)
-            if not word:
-                break
-            (group,) = struct.unpack("=q", word)
-        if group:
-            os.killpg(group, signal.SIGKILL)
-    finally:
-        os._exit(0)
-
-
-def _detached() -> dict[str, Any]:
-    if sys.platform == "win32":
-        # A console of its own, unseen, so that CTRL_BREAK reaches the command and closing ours reaches nobody.
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    return {"start_new_session": True}
-
-
-def _grouped(tell: Callable[[int], None]) -> dict[str, Any]:
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    # Told by the command itself before it is one: no moment in which the guard does not know it. There are no threads.
-    return {"start_new_session": True, "preexec_fn": lambda: tell(os.getpid())}
-
-
-def _end(child: subprocess.Popen[bytes], *, hard: bool) -> None:
-    if sys.platform == "win32":
-        _end_windows(child, hard=hard)
-        return
-    # macOS answers EPERM for a group of zombies.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL if hard else signal.SIGTERM)
-
-
-def _adopt() -> None:
-    """Inherit the orphans of the command, as the first process of a container does anyway.
-
-    Some inits bury them late or never, and a group of zombies looks alive.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    with contextlib.suppress(ImportError, OSError, AttributeError):
-        import ctypes
-
-        set_child_subreaper = 36
-        ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
-
-
-def _bury(child: int) -> None:
-    """Wait for the orphans we inherited, but not for *child*, whose exit is another's to read."""
-    if sys.platform == "win32" or not hasattr(os, "waitid"):
-        return
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if found is None or found.si_pid == child:
-                return
-            os.waitpid(found.si_pid, 0)
-
-
-def _group_lives(group: int) -> bool:
-    if sys.platform == "win32":
-        return False
-    _bury(0)
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 def _inside(name: str) -> bool:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cosmos_core import hookimpl
 from cosmos_core.checks import black, duplicates, equals_input, file, flat, flicker, frozen, guardrail, video
-from cosmos_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

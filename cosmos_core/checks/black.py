@@ -23,8 +23,12 @@ _NIGHT = re.compile(
 class Black:
     """When a frame counts as black, and how many may be."""
 
-    luma: float = attrs.field(default=16.0, metadata={"help": "mean luma, 0 to 255, below which a frame is dark"})
-    std: float = attrs.field(default=4.0, metadata={"help": "spread of luma below which a dark frame is black"})
+    luma: float = attrs.field(
+        default=16.0, metadata={"help": "mean luma, 0 to 255, below which a frame is dark"}
+    )
+    std: float = attrs.field(
+        default=4.0, metadata={"help": "spread of luma below which a dark frame is black"}
+    )
     share: float = attrs.field(default=0.02, metadata={"help": "share of frames that may be"})
 
 

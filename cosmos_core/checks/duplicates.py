@@ -25,10 +25,12 @@ class Prefix:
     """When one video counts as the beginning of another."""
 
     distance: float = attrs.field(
-        default=1.0, metadata={"help": "mean distance of perceptual hashes, 0 to 64, that is looked at closely"}
+        default=1.0,
+        metadata={"help": "mean distance of perceptual hashes, 0 to 64, that is looked at closely"},
     )
     difference: float = attrs.field(
-        default=1.0, metadata={"help": "mean absolute difference of luma, 0 to 255, that every frame must stay below"}
+        default=1.5,
+        metadata={"help": "mean absolute difference of luma, 0 to 255, that every frame must stay below"},
     )
 
 
@@ -38,7 +40,9 @@ class Perceptual:
 
     distance: float = attrs.field(
         default=1.0,
-        metadata={"help": "mean distance of perceptual hashes, 0 to 64, below which two videos look the same"},
+        metadata={
+            "help": "mean distance of perceptual hashes, 0 to 64, below which two videos look the same"
+        },
     )
 
 
@@ -52,10 +56,13 @@ def exact(output: Output, _spec: Spec | None) -> Iterator[Finding]:
     different = [other for other in twins if _asked(output, other) == "differently"]
     unknown = [other for other in twins if _asked(output, other) == "unknown"]
     if different:
-        yield fail(f"{output.name} holds the same bytes as {_names(different)}, asked for differently", hint=_HOLD)
+        yield fail(
+            f"{output.name} holds the same bytes as {_names(different)}, asked for differently", hint=_HOLD
+        )
     elif unknown:
         yield warn(
-            f"{output.name} holds the same bytes as {_names(unknown)}; how each was asked for is not known", hint=_HOLD
+            f"{output.name} holds the same bytes as {_names(unknown)}; how each was asked for is not known",
+            hint=_HOLD,
         )
 
 
@@ -106,7 +113,9 @@ def _strangers(output: Output) -> Iterator[Artifact]:
 
 
 def _names(others: list[Artifact]) -> str:
-    first = f"{others[0].path.name} ({others[0].run})" if others[0].run != others[0].path.name else others[0].run
+    first = (
+        f"{others[0].path.name} ({others[0].run})" if others[0].run != others[0].path.name else others[0].run
+    )
     return first if len(others) == 1 else f"{first} and {len(others) - 1} more"
 
 

@@ -20,7 +20,9 @@ def exists(output: Output, _spec: Spec | None) -> Iterator[Finding]:
     """Demand a regular file. A link may lead anywhere, so it counts as none."""
     path = output.path
     if path.is_symlink():
-        yield fail(f"{output.name} is a link, not a file", hint="put the file itself there; links are not followed")
+        yield fail(
+            f"{output.name} is a link, not a file", hint="put the file itself there; links are not followed"
+        )
     elif not path.exists():
         yield fail(f"{output.name} is not there", hint=_AGAIN)
     elif not path.is_file():

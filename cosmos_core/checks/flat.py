@@ -46,5 +46,11 @@ def not_flat(output: Output, _spec: Spec | None, *, options: Flat = DEFAULTS) ->
 
 
 CHECKS = (
-    Check(name="content.flat", summary="Pictures hold more than one flat tone.", look=not_flat, options=Flat, order=40),
+    Check(
+        name="content.flat",
+        summary="Pictures hold more than one flat tone.",
+        look=not_flat,
+        options=Flat,
+        order=40,
+    ),
 )

@@ -20,7 +20,9 @@ class Flicker:
 
     jump: float = attrs.field(
         default=8.0,
-        metadata={"help": "mean absolute second difference of the frames' mean luma that is no longer accepted"},
+        metadata={
+            "help": "mean absolute second difference of the frames' mean luma that is no longer accepted"
+        },
     )
 
 

@@ -14,13 +14,10 @@ if TYPE_CHECKING:
 
 def survey_of_input(output: Output) -> Survey | None:
     """One decode of the colour video that *output* was made from; None when its clip is unknown or has none."""
-    if output.clip is None:
+    if output.clip is None or "color" not in output.clip.modalities:
         return None
-    for file in output.clip.files:
-        if file.modality == "color":
-            path = output.clip.folder / file.name
-            return _survey(path, path.stat().st_mtime_ns)
-    return None
+    path = output.clip.path("color")
+    return _survey(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)

@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from cosmos_core.media import MediaFacts
     from cosmos_core.spec import Spec
 
-_AGAIN = "fetch it again from the host that made it; if it was made like this, make it again with the same seed"
+_AGAIN = (
+    "fetch it again from the host that made it; if it was made like this, make it again with the same seed"
+)
 
 
 @attrs.frozen(kw_only=True)
 class Requested:
     """How far a video may be from the request."""
 
-    fps: float = attrs.field(default=0.01, metadata={"help": "difference in frames a second that is accepted"})
+    fps: float = attrs.field(
+        default=0.01, metadata={"help": "difference in frames a second that is accepted"}
+    )
 
 
 DEFAULTS = Requested()

@@ -46,6 +46,7 @@ class Clip:
     """A sealed folder: colour and controls of one scene variation, equal in frames, size and rate."""
 
     folder: Path
+    """Where it lies; absolute."""
     name: str
     files: tuple[ClipFile, ...]
     frames: int
@@ -105,7 +106,7 @@ class Clip:
         Raises:
             InputError: when *folder* is not sealed, its manifest is not one, or a file is gone or of another size.
         """
-        folder = Path(folder)
+        folder = Path(folder).absolute()
         manifest = _read(folder)
         clip = cls(
             folder=folder,
@@ -160,7 +161,9 @@ def _read(folder: Path) -> Manifest:
         raise InputError(f"{folder} {what}", hint=f"a sealed clip has a {MANIFEST}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint=_AGAIN) from error
-    if isinstance(content, dict) and content.get("schema") != SCHEMA:
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is no manifest: it holds no JSON object", hint=_AGAIN)
+    if content.get("schema") != SCHEMA:
         raise InputError(f"{path} has schema {content.get('schema')!r}; this version reads {SCHEMA}")
     try:
         return canonical.restore(Manifest, content)

@@ -93,7 +93,7 @@ def inspect(
     Raises:
         InputError: when *folder* is not a folder.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder")
     sources, found = passes.find(folder, ignored=_made_earlier(folder))
@@ -319,7 +319,7 @@ def seal(
 
     Videos stay as they are. Image sequences are encoded, missing ``edge`` and ``vis`` are derived from colour as the
     models derive them (:mod:`cosmos_core.controls`), and ``clip.json`` is written last. A sealed folder is not made
-    again: its files are compared with their digests.
+    again, whatever the other arguments: its files are compared with their digests.
 
     Args:
         folder: with at least a colour video or sequence.
@@ -334,7 +334,7 @@ def seal(
             folder was changed.
         InputError: when *folder* is not a folder, or *derive* names what cannot be derived.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     derive = tuple(derive)
     if unknown := set(derive) - set(DERIVABLE):
         raise InputError(f"{min(unknown)!r} cannot be derived", hint=f"of {', '.join(DERIVABLE)}")
@@ -343,9 +343,7 @@ def seal(
     draft, findings = inspect(folder, fps=fps, on_progress=on_progress)
     if worst(findings) is Level.FAIL:
         raise refusal(folder, findings)
-    return _seal(
-        draft, name or folder.resolve().name, derive, canonical.plain(dict(source or {})), on_progress
-    )
+    return _seal(draft, name or folder.name, derive, canonical.plain(dict(source or {})), on_progress)
 
 
 def refusal(folder: Path, findings: Iterable[Finding]) -> RefusedError:

@@ -121,7 +121,7 @@ class Database:
                 f"the store {self.name} refused a change that contradicts what it holds: {said}"
             )
         if "NUL" in said:
-            return InputError("text with a NUL character cannot be stored")
+            return InputError("text that holds a NUL character cannot be stored")
         for signs, sentence, hint in _CAUSES:
             if any(sign in said for sign in signs):
                 return StoreError(
@@ -238,6 +238,7 @@ def _prepare(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA cache_size = -16384")
     cursor.close()
 
 

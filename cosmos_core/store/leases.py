@@ -97,7 +97,7 @@ class Leases(Opened):
         """
         with self._db.write() as connection:
             hold(connection, lease)
-            stored = {"job_key": job_key, "handle": canonical.dumps(dict(handle))}
+            stored = {"job_key": job_key, "handle": rows.storable(canonical.dumps(dict(handle)))}
             connection.execute(sa.update(batch).where(batch.c.id == lease.batch.id).values(stored))
 
     def held(self, lease: Lease) -> tuple[Run, ...]:
@@ -121,8 +121,10 @@ class Leases(Opened):
         ]
         if not bound:
             return
+        update = sa.update(run).where(which).values(progress=sa.bindparam("value"))
         with self._db.write() as connection:
-            connection.execute(sa.update(run).where(which).values(progress=sa.bindparam("value")), bound)
+            for each in bound:  # the states of HOLDS are expanded, which executemany() cannot do
+                connection.execute(update, each)
 
     def finish(self, lease: Lease) -> None:
         """Close the batch. Runs that never returned go back to the queue.

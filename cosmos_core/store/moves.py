@@ -72,6 +72,7 @@ def advance(
     if after is State.QUEUED and before.is_held and row.cancel:
         after, reason = State.CANCELLED, "cancelled"
     move(before, after)
+    reason = rows.storable(reason)
     connection.execute(sa.update(run).where(run.c.seq == row.seq).values(_changes(after, reason)))
     if before.is_held:
         _write_attempt(connection, row, after, reason, lease)

@@ -41,9 +41,14 @@ def maybe_moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else moment(seconds)
 
 
+def storable(text: str) -> str:
+    """*text*, which may come from a log, without what no database takes: NUL and halves of surrogate pairs."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def findings_text(findings: Iterable[Finding]) -> str:
     """Findings as one JSON text."""
-    return canonical.dumps(tuple(findings))
+    return storable(canonical.dumps(tuple(findings)))
 
 
 def findings(text: str) -> tuple[Finding, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -51,6 +50,7 @@ class Runs(Opened):
             InputError: when a run's id is taken, or a tag cannot be one.
         """
         for each in runs:
+            _check_text(each)
             _check_tags(each.tags)
         with self._db.write() as connection:
             if token and (known := _known(connection, token, [each.id for each in runs])) is not None:
@@ -71,21 +71,17 @@ class Runs(Opened):
 
     def page(self, query: Query) -> Page:
         """The runs that match *query*, newest first."""
-        wanted = attrs.evolve(query, limit=max(1, query.limit))
-        is_sqlite = self._db.is_sqlite
-        counted = search.matching(query, limit=COUNTED + 1, is_sqlite=is_sqlite).subquery()
+        size = max(1, query.limit)
+        # Picking a thousand numbers costs little more than picking fifty, and less than counting by a second query.
+        most = max(size, COUNTED) + 1
         with self._db.read() as connection:
-            picked = search.matching(wanted, limit=wanted.limit + 1, is_sqlite=is_sqlite)
+            picked = search.matching(query, limit=most, is_sqlite=self._db.is_sqlite)
             seqs = connection.execute(picked).scalars().all()
-            more = len(seqs) > wanted.limit
-            total = len(seqs)
-            if more:
-                total = connection.execute(sa.select(sa.func.count()).select_from(counted)).scalar_one()
-            shown = rows.load_all(connection, seqs[: wanted.limit], self._root)
+            shown = rows.load_all(connection, seqs[:size], self._root)
         return Page(
             runs=shown,
-            next=seqs[wanted.limit - 1] if more else None,
-            total=total if total <= COUNTED else None,
+            next=seqs[size - 1] if len(seqs) > size else None,
+            total=len(seqs) if len(seqs) < most else None,
         )
 
     def counts(self) -> dict[State, int]:
@@ -176,6 +172,13 @@ class Runs(Opened):
         return tuple(found[name] for name in ids if name in found)
 
 
+def _check_text(new: NewRun) -> None:
+    # SQLite would take a NUL and PostgreSQL would not; a spec is JSON, where it is written \\u0000.
+    for text in (new.id, new.name, new.load_key, new.prompt_ref, new.parent, new.campaign):
+        if "\x00" in text:
+            raise InputError(f"{text!r} cannot be stored: it holds a NUL character")
+
+
 def _check_tags(tags: Iterable[str]) -> None:
     for tag in tags:
         if not tag or tag != tag.strip() or len(tag) > LONGEST_TAG or "\x00" in tag:
@@ -185,18 +188,18 @@ def _check_tags(tags: Iterable[str]) -> None:
 def _known(connection: sa.Connection, token: str, ids: list[str]) -> list[str] | None:
     """The runs that *token* brought first; None when this is the first time, which is noted at once."""
     # Inserting first lets a second caller with the token wait for the first one to commit.
-    inserted = _insert_new(connection, submission, {"token": token, "runs": json.dumps(ids), "at": now()})
-    if inserted:
+    noted = _insert_new(connection, submission).values(token=token, runs=json.dumps(ids), at=now())
+    if connection.execute(noted.returning(submission.c.token)).one_or_none() is not None:
         return None
     known = connection.execute(sa.select(submission.c.runs).where(submission.c.token == token)).scalar_one()
     return list(json.loads(known))
 
 
-def _insert_new(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> bool:
-    """Insert a row unless its key is there, and say which."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    added = insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key)
-    return connection.execute(added).one_or_none() is not None
+def _insert_new(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that leaves alone what is there under the same key."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 def _refuse_taken(connection: sa.Connection, ids: list[str]) -> None:
@@ -212,8 +215,8 @@ def _refuse_taken(connection: sa.Connection, ids: list[str]) -> None:
 def _insert(connection: sa.Connection, runs: Sequence[NewRun]) -> None:
     if not runs:
         return
-    for digest, body in {each.spec.digest: canonical.dumps(each.spec) for each in runs}.items():
-        _insert_new(connection, spec, {"digest": digest, "body": body})
+    specs = [{"digest": each.spec.digest, "body": canonical.dumps(each.spec)} for each in runs]
+    connection.execute(_insert_new(connection, spec), specs)
     clock = connection.execute(sa.select(now())).scalar_one()
     connection.execute(sa.insert(run), [_run_values(each, clock) for each in runs])
     seqs = _seqs(connection, [each.id for each in runs])

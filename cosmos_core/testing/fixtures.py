@@ -5,7 +5,7 @@ Nothing heavy is imported before a fixture is used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -45,7 +45,7 @@ def make_clip(tmp_path: Path) -> Callable[..., Clip]:
     from cosmos_core import clip as clips
     from cosmos_core.testing import media
 
-    def _make(name: str = "clip", **asked: int) -> Clip:
+    def _make(name: str = "clip", **asked: Any) -> Clip:
         folder = tmp_path / "made-clips" / name
         media.make_clip(folder, **asked)
         return clips.seal(folder)

@@ -46,7 +46,7 @@ def scene(
     No two frames are equal, near is at the bottom, and equal arguments give equal pixels.
     """
     rng = np.random.default_rng(seed)
-    texture = rng.integers(60, 190, (8, 16, 3)).astype(np.float32)
+    texture = rng.integers(60, 190, (8, 16, 3), dtype=np.uint8)
     bodies = [_Box(rng, number, boxes) for number in range(boxes)]
     for index in range(frames):
         yield _moment(texture, bodies, index / 24, width, height)
@@ -63,24 +63,24 @@ class _Box:
         self.colour = rng.integers(30, 226, 3)
 
 
-def _moment(texture: NDArray[Any], bodies: list[_Box], seconds: float, width: int, height: int) -> Moment:
-    y, x = np.mgrid[0:height, 0:width]
-    down, across = (y + 0.5) / height, (x + 0.5) / width
+def _moment(texture: Pixels, bodies: list[_Box], seconds: float, width: int, height: int) -> Moment:
+    down, across = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+    rows, columns = (down * 8).astype(int), ((across + seconds * 0.7) * 16).astype(int) % 16
     ground = down > 0.4
-    z = np.where(ground, 1.5 / np.maximum(down - 0.38, 0.02), np.inf).astype(np.float32)
-    row, column = (down * 8).astype(int) % 8, ((across + seconds * 0.7) * 16).astype(int) % 16
-    rgb = np.where(ground[..., None], texture[row, column], [150, 180, 215] - 60 * down[..., None])
-    ids = np.where(ground, GROUND, SKY).astype(np.int32)
+    rgb = texture[rows][:, columns]
+    rgb[~ground] = (np.array([150, 180, 215]) - 60 * down[~ground, None]).astype(np.uint8)[:, None]
+    far = np.where(ground, 1.5 / np.maximum(down - 0.38, 0.02), np.inf).astype(np.float32)
+    z = np.repeat(far[:, None], width, axis=1)
+    ids = np.repeat(np.where(ground, GROUND, SKY).astype(np.int32)[:, None], width, axis=1)
     for body in bodies:
         left = (body.x + body.speed * seconds) % 1.2 - 0.2
         foot = 0.38 + 1.5 / body.z
-        inside = (
-            (across >= left) & (across < left + body.size[0]) & (down < foot) & (down > foot - body.size[1])
-        )
-        stripes = 0.75 + 0.25 * ((across - left) * 24 % 2 > 1)
-        rgb = np.where(inside[..., None], body.colour * stripes[..., None], rgb)
-        z[inside], ids[inside] = body.z, body.id
-    return Moment(rgb=np.clip(rgb, 0, 255).astype(np.uint8), z=z, ids=ids)
+        x = slice(*np.searchsorted(across, (left, left + body.size[0])))
+        y = slice(*np.searchsorted(down, (foot - body.size[1], foot)))
+        stripes = 0.75 + 0.25 * ((across[x] - left) * 24 % 2 > 1)
+        rgb[y, x] = (body.colour * stripes[:, None]).astype(np.uint8)
+        z[y, x], ids[y, x] = body.z, body.id
+    return Moment(rgb=rgb, z=z, ids=ids)
 
 
 def make_video(

@@ -75,7 +75,7 @@ import os, time
 os.mkdir("outputs")
 with open("outputs/growing.bin", "wb", buffering=0) as out:
     print("growing", flush=True)
-    while True: out.write(os.urandom(200000))
+    while True: out.write(os.urandom(20000)); time.sleep(0.001)
 """
 LINKS = """
 import os

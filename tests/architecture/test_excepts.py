@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("cosmos_core/**/*.py"), *ROOT.glob("plugins/*/cosmos_core_*/**/*.py")])
 
 HOMES = {
+    "cosmos_core/cli/failure.py: guarded": "the outermost line of the command: a sentence and a report, no traceback",
     "cosmos_core/dispatch.py: follow_steps": "a plugin's step must not cost a sealed artifact",
     "cosmos_core/plugins.py: _admit": "a plugin that cannot be imported is quarantined",
     "cosmos_core/plugins.py: Plugins._drain": "a plugin that cannot say what it offers is quarantined",

@@ -80,7 +80,6 @@ print(json.dumps([f"{one.name}: {one.reason}" for one in loaded.listed() if one.
 
 _HELP = """
 import contextlib, io
-from cosmos_core import plugins
 from cosmos_core.cli import main
 
 def ask(*words):
@@ -93,17 +92,19 @@ def ask(*words):
             code = end.code or 0
     return code, said.getvalue()
 
-def walk(words):
+def walk(command, words):
     import click
     code, said = ask(*words)
-    answers[" ".join(words)] = {"code": code, "usage": "Usage: cosmos" in said, "heavy": heavy()}
-    if "Commands:" in said:
-        for line in said.partition("Commands:")[2].splitlines():
-            if line.startswith("  ") and not line.startswith("   "):
-                walk([*words, line.split()[0]])
+    usage = said.lower().startswith("usage: " + " ".join(["cosmos", *words]))
+    answers[" ".join(words)] = {"code": code, "usage": usage, "heavy": heavy()}
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            walk(command.get_command(context, name), [*words, name])
 
 answers = {}
-walk([])
+from cosmos_core.cli.root import root
+walk(root, [])
 print(json.dumps(answers))
 """
 

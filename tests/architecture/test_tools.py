@@ -52,3 +52,13 @@ def test_every_target_is_listed_by_make_help():
     targets = set(re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)[1].split()) - {"help"}
 
     assert targets == set(re.findall(r'@echo "make (\w+) ', text))
+
+
+def test_every_benchmark_is_run_by_make_bench_and_explained():
+    """A benchmark that nobody runs measures nothing."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    table = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    programs = {path.name for path in (ROOT / "benchmarks").glob("[!_]*.py")}
+
+    assert programs == set(re.findall(r"benchmarks/(\w+\.py)", makefile))
+    assert programs == set(re.findall(r"^\| `(\w+\.py)`", table, re.MULTILINE))

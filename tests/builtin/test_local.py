@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,33 @@ while True: time.sleep(0.1)
 LIMITED = """
 import resource, signal, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+"""
+
+FILLING = """
+import shutil, sys, time
+from pathlib import Path
+from cosmos_core.builtin.local.session import LocalSession
+from cosmos_core.errors import HostError
+from cosmos_core.extend import Host, Job, JobFile
+
+fill = '''
+import contextlib, time
+with open("fill", "wb", buffering=0) as out, contextlib.suppress(OSError):
+    while True: out.write(bytes(4096))
+time.sleep(60)
+'''
+session = LocalSession.open(Host(name="here", root={full!r}), Path({state!r}))
+job = Job(argv=(sys.executable, "-c", fill))
+handle = session.put(job, "b/1/1")
+session.start(handle, job)
+while shutil.disk_usage({full!r}).free: time.sleep(0.05)
+session.stop(handle)
+print(session.poll([handle])["b/1/1"])
+try:
+    session.put(Job(argv=("true",), files=(JobFile(name="x", content=bytes(100_000)),)), "c/1/1")
+except HostError as error:
+    print(error, "|", error.hint)
+print(session.find("c/1/1"))
 """
 
 
@@ -186,16 +214,26 @@ def test_a_launcher_that_hangs_is_killed(session: LocalSession, monkeypatch):
     assert JobState.LOST == status(session, handle).state
 
 
+@pytest.fixture
+def stranger():
+    """A live process that has nothing to do with any job."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        yield process.pid
+        process.kill()
+
+
 @pytest.mark.parametrize("wrong", [{"birth": "1"}, {"boot": "another boot"}, {"birth": ""}])
-def test_a_pid_that_was_used_again_does_not_look_alive(session: LocalSession, wrong: dict[str, str]):
+def test_a_pid_that_was_used_again_does_not_look_alive(
+    session: LocalSession, stranger: int, wrong: dict[str, str]
+):
     """A live process of the same number, born at another time or after another boot, is not the launcher."""
     handle = begin(session, "pass")
     ended(session, handle)
     folder = Path(handle.folder)
     (folder / launcher.EXIT).unlink()
-    (folder / launcher.STARTED).write_text(json.dumps(launcher.identity(os.getpid())))
+    (folder / launcher.STARTED).write_text(json.dumps(launcher.identity(stranger)))
     assert JobState.ACTIVE == status(session, handle).state
-    (folder / launcher.STARTED).write_text(json.dumps({**launcher.identity(os.getpid()), **wrong}))
+    (folder / launcher.STARTED).write_text(json.dumps({**launcher.identity(stranger), **wrong}))
 
     assert JobState.LOST == status(session, handle).state
 
@@ -425,41 +463,21 @@ except HostError as error:
 
 @posix
 def test_a_full_disk_hides_no_exit(tmp_path: Path):
-    """A job that fills the disk still ends with its exit written, and the next one is refused with the reason."""
+    """A job that fills the disk can be stopped and leaves its exit; the next one is refused with the reason."""
     full = tmp_path / "full"
     full.mkdir()
-    mount = f"mount -t tmpfs -o size=1m none {full}"
-    if (
-        shutil.which("unshare") is None
-        or subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True, check=False).returncode
+    mount = f"mount -t tmpfs -o size=1m none {shlex.quote(str(full))}"
+    if shutil.which("unshare") is None or subprocess.call(
+        ["unshare", "-rm", "sh", "-c", mount], stderr=subprocess.DEVNULL
     ):
         pytest.skip("a small file system cannot be mounted here")
-    filling = (
-        "import sys\nwith open('fill', 'wb', buffering=0) as out:\n    while True: out.write(bytes(4096))"
-    )
-    program = f"""
-        import time
-        session = LocalSession.open(Host(name="here", root={str(full)!r}), Path({str(tmp_path)!r}))
-        job = Job(argv=(sys.executable, "-c", {filling!r}))
-        handle = session.put(job, "b/1/1")
-        session.start(handle, job)
-        while session.poll([handle])["b/1/1"].state == "active": time.sleep(0.05)
-        print(session.poll([handle])["b/1/1"])
-        try:
-            session.put(Job(argv=("true",), files=(JobFile(name="x", content=bytes(100_000)),)), "c/1/1")
-        except HostError as error:
-            print(error, "|", error.hint)
-        print(session.find("c/1/1"))
-    """
-    opening = "from cosmos_core.extend import *; from cosmos_core.errors import *; import sys; from pathlib import Path\n"
-    opening += "from cosmos_core.builtin.local.session import LocalSession\n"
-    code = opening + textwrap.dedent(program)
+    code = FILLING.format(full=str(full), state=str(tmp_path / "state"))
     command = ["unshare", "-rm", "sh", "-c", f'{mount} && exec "$0" -c "$1"', sys.executable, code]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     said = done.stdout.splitlines()
 
     assert 3 == len(said), done.stderr
-    assert "Exit(code=1, stopped='', oom=False)" in said[0]
+    assert "Exit(code=143, stopped='cancelled', oom=False)" in said[0]
     assert "No space left on device" in said[1]
     assert said[1].endswith("| free some space")
     assert "None" == said[2]
@@ -484,14 +502,11 @@ def test_names_that_are_not_unicode_come_home(session: LocalSession, tmp_path: P
     assert b"x" == placed.path.read_bytes()
 
 
-def test_a_file_that_vanishes_is_an_error(session: LocalSession, tmp_path: Path, monkeypatch):
-    """A file that was listed and is gone when it is fetched is said to have vanished."""
-    handle = begin(session, "open('a', 'wb').write(b'x')")
+def test_a_file_that_vanishes_is_an_error(session: LocalSession, tmp_path: Path):
+    """A file that was listed and is gone when its turn comes is said to have vanished; those before it stay."""
+    handle = begin(session, "open('a', 'wb').write(b'x'); open('b', 'wb').write(b'x')")
     ended(session, handle)
-    listed = session.list(handle, ["a"])
-    (Path(handle.folder) / "a").unlink()
-    monkeypatch.setattr(session, "list", lambda *_: listed)
-    with pytest.raises(HostError, match="'a' of job b/1/1 vanished"):
-        session.get(handle, ["a"], tmp_path / "home")
+    with pytest.raises(HostError, match="'b' of job b/1/1 vanished"):
+        session.get(handle, ["a", "b"], tmp_path / "home", lambda *_: (Path(handle.folder) / "b").unlink())
 
-    assert not (tmp_path / "home").exists() or not list((tmp_path / "home").iterdir())
+    assert [tmp_path / "home/a"] == list((tmp_path / "home").iterdir())

@@ -53,7 +53,7 @@ def refused(doing: str) -> Iterator[None]:
 def open_inside(folder: Path, name: str) -> BinaryIO | None:
     """The regular file *name* below *folder*, open; None when there is none or a link lies on the way."""
     try:
-        fd = _open_windows(folder, name) if sys.platform == "win32" else _open_at(folder, name)
+        fd = _open_at(folder, name)
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EMLINK, errno.ENXIO}:
             return None
@@ -64,25 +64,28 @@ def open_inside(folder: Path, name: str) -> BinaryIO | None:
     return open(fd, "rb", buffering=0)  # noqa: PTH123
 
 
-def _open_at(folder: Path, name: str) -> int:
-    # One step at a time, so that a job that swaps a folder for a link meanwhile gains nothing.
-    *above, last = parts(name)
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for part in above:
-            deeper = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+if sys.platform == "win32":
+
+    def _open_at(folder: Path, name: str) -> int:
+        path = folder.joinpath(*parts(name))
+        if path.resolve() != folder.resolve().joinpath(*parts(name)):
+            raise OSError(errno.ELOOP, "a link lies on the way", str(path))
+        return os.open(path, os.O_RDONLY | os.O_BINARY)
+
+else:
+
+    def _open_at(folder: Path, name: str) -> int:
+        # One step at a time, so that a job that swaps a folder for a link meanwhile gains nothing.
+        *above, last = parts(name)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in above:
+                deeper = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+                os.close(fd)
+                fd = deeper
+            return os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
+        finally:
             os.close(fd)
-            fd = deeper
-        return os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
-    finally:
-        os.close(fd)
-
-
-def _open_windows(folder: Path, name: str) -> int:
-    path = folder.joinpath(*parts(name))
-    if path.resolve() != folder.resolve().joinpath(*parts(name)):
-        raise OSError(errno.ELOOP, "a link lies on the way", str(path))
-    return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
 
 def regular_files(folder: Path, name: str) -> Iterator[tuple[str, int]]:
@@ -175,7 +178,7 @@ def bring(source: BinaryIO, target: Path, name: str) -> tuple[str, str]:
     try:
         with part.open("x+b") as out:
             before = os.fstat(source.fileno())
-            theirs = _pour(source, out)
+            theirs = _pour(source, out, before.st_size)
             after = os.fstat(source.fileno())
             out.flush()
             os.fsync(out.fileno())
@@ -188,11 +191,13 @@ def bring(source: BinaryIO, target: Path, name: str) -> tuple[str, str]:
     return theirs, ours
 
 
-def _pour(source: BinaryIO, out: BinaryIO) -> str:
+def _pour(source: BinaryIO, out: BinaryIO, size: int) -> str:
+    # No further than the size it had: a file that grows faster than we read has no end.
     seen = hashlib.sha256()
-    while chunk := source.read(CHUNK):
+    while size > 0 and (chunk := source.read(min(CHUNK, size))):
         seen.update(chunk)
         out.write(chunk)
+        size -= len(chunk)
     return seen.hexdigest()
 
 

@@ -176,11 +176,15 @@ class LocalSession:
         folder = self._folder(handle.key)
         if _status(folder).state not in {JobState.PUT, JobState.ACTIVE}:
             return
-        with files.refused(f"cannot stop job {handle.key}"):
+        try:
             files.replace(folder / launcher.STOP, f"{why}\n{grace}\n".encode())
+        except OSError:
+            # The disk is full, perhaps of this very job: a signal asks for the same in fewer words.
+            _signal_launcher(folder, signal.SIGTERM)
         if _ended(folder, within=grace + PATIENCE):
             return
-        _kill_launcher(folder)
+        # Its guard ends the job's processes.
+        _signal_launcher(folder, getattr(signal, "SIGKILL", signal.SIGTERM))
         if not _ended(folder, within=PATIENCE):
             raise HostError(f"job {handle.key} on {self._host} cannot be killed")
 
@@ -341,11 +345,10 @@ def _ended(folder: Path, *, within: float) -> bool:
     return True
 
 
-def _kill_launcher(folder: Path) -> None:
+def _signal_launcher(folder: Path, number: int) -> None:
     who = _read_json(folder / launcher.STARTED)
     if who is not None and launcher.alive(who):
-        # Its guard ends the job's processes.
-        os.kill(int(who["pid"]), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+        os.kill(int(who["pid"]), number)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

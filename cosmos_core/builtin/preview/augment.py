@@ -27,13 +27,22 @@ import cv2
 import numpy as np
 
 from cosmos_core.builtin.preview import lamps, light, sky, weather
-from cosmos_core.builtin.preview.geometry import distance_table, fidelity, grow, segment_keys, shape_of, shrink
+from cosmos_core.builtin.preview.geometry import (
+    Floats,
+    Plane,
+    distance_table,
+    fidelity,
+    grow,
+    segment_keys,
+    shape_of,
+    shrink,
+)
 from cosmos_core.builtin.preview.label import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cosmos_core.builtin.preview.geometry import Bytes, Floats, Passes, Plane, Shape
+    from cosmos_core.builtin.preview.geometry import Bytes, Passes, Shape
     from cosmos_core.builtin.preview.words import Look
 
 

@@ -77,6 +77,8 @@ class Shape:
     """1 on the ground plane, soft by a pixel or two."""
     normal: Floats
     """h×w×3: x right, y down, z into the picture, unit length, facing the camera."""
+    up: Floats
+    """h×w: 1 where a surface lies flat like the ground, 0 where it stands."""
     height: Floats
     """h×w: metres above the ground plane, 0 to 80."""
     place: Floats
@@ -137,41 +139,56 @@ def default_plane(height: int, width: int) -> Plane:
 def fit_ground(depth: Bytes) -> Plane | None:
     """The ground plane of an inverse depth map, or None where too little of it shows.
 
-    The vertical gradient at a pixel tells where the plane through it meets the horizon; the horizon that most of the
-    lower picture agrees on is the ground's. Two rounds of least squares refine it.
+    The vertical gradient at a pixel and its value tell where the plane through it meets the horizon. On the ground all
+    pixels agree on both, so the ground is the highest peak over horizon and gradient; least squares then refines it.
     """
     factor = reduction(depth.shape[0])
     near = shrink(depth, factor).astype(np.float32)
     height, width = near.shape
     if height < 24 or width < 24:
         return None
-    down = (near[4:, 2:-2] - near[:-4, 2:-2]) / 4
-    across = (near[2:-2, 4:] - near[2:-2, :-4]) / 4
-    inner = near[2:-2, 2:-2]
-    rows, columns = np.mgrid[2 : height - 2, 2 : width - 2].astype(np.float32)
-    likely = (down > 0.08) & (np.abs(across) < 0.4 * down) & (inner > 5) & (rows > 0.35 * height)
-    if likely.sum() < 0.01 * near.size:
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    reach = 3
+    down = np.zeros_like(near)
+    across = np.zeros_like(near)
+    down[reach:-reach] = (near[2 * reach :] - near[: -2 * reach]) / (2 * reach)
+    across[:, reach:-reach] = (near[:, 2 * reach :] - near[:, : -2 * reach]) / (2 * reach)
+    likely = (down > 0.06) & (np.abs(across) < 0.25 * down) & (near > 4) & (rows > 0.3 * height)
+    if likely.sum() < 0.005 * near.size:
         return None
-    vanish = rows[likely] - inner[likely] / down[likely]
-    votes, bins = np.histogram(vanish, bins=96, range=(-1.5 * height, 0.9 * height), weights=down[likely])
-    votes = np.convolve(votes, [0.5, 1.0, 0.5], mode="same")
-    horizon = float(bins[int(votes.argmax())] + (bins[1] - bins[0]) / 2)
-    chosen = likely & (np.abs(rows - inner / np.maximum(down, 0.01) - horizon) < 0.09 * height)
+    vanish = (rows[likely] - near[likely] / down[likely]) / height
+    steep = np.log2(down[likely])
+    votes, at, rates = np.histogram2d(vanish, steep, bins=(98, 32), range=((-1.5, 0.95), (-4.0, 4.0)))
+    votes = cv2.blur(votes, (3, 3))
+    row, rate = np.unravel_index(int(votes.argmax()), votes.shape)
+    chosen = np.zeros(near.shape, bool)
+    chosen[likely] = (np.abs(vanish - at[row] - 0.0125) < 0.04) & (np.abs(steep - rates[rate] - 0.125) < 0.4)
+    return _refined(near, rows, columns, chosen, factor)
+
+
+def _refined(near: Floats, rows: Floats, columns: Floats, chosen: Any, factor: int) -> Plane | None:
+    """The plane through the *chosen* pixels, then through all that fit it; None where few do."""
     plane = None
-    for _ in range(2):
-        if chosen.sum() < 0.006 * near.size:
+    for _ in range(4):
+        if chosen.sum() < 0.004 * near.size:
             return plane
         system = np.stack([np.ones_like(rows[chosen]), columns[chosen], rows[chosen]], axis=1)
-        level, right, below = np.linalg.lstsq(system, inner[chosen], rcond=None)[0]
-        if below <= 0.02 or abs(right) > 0.5 * below:
+        level, right, below = np.linalg.lstsq(system, near[chosen], rcond=None)[0]
+        if abs(right) > 0.1 * below:
+            # A roll of more than six degrees is a wall that got in.
+            right = 0.0
+            level, below = np.linalg.lstsq(system[:, ::2], near[chosen], rcond=None)[0]
+        if below <= 0.02:
             return plane
         plane = Plane(float(level), float(right) / factor, float(below) / factor)
         fitted = level + right * columns + below * rows
-        chosen = (np.abs(inner - fitted) < 1.5 + 0.06 * fitted) & (fitted > 3) & (rows > horizon)
+        chosen = (np.abs(near - fitted) < 1.5 + 0.05 * fitted) & (fitted > 3)
     return plane
 
 
-def shape_of(passes: Passes, *, trust: float, plane: Plane | None = None, pose: Floats | None = None) -> Shape:
+def shape_of(
+    passes: Passes, *, trust: float, plane: Plane | None = None, pose: Floats | None = None
+) -> Shape:
     """The geometry of one frame.
 
     Args:
@@ -189,13 +206,16 @@ def shape_of(passes: Passes, *, trust: float, plane: Plane | None = None, pose: 
     sky = _sky(passes, plane.horizon(width))
     expected = np.clip(_levels(plane, height, width), 0.0, 255.0)
     near = _near(passes.depth, sky, expected, trust)
-    reduced = shrink(near, small)
+    # Weights may doubt how far things are; what faces where, and how high, comes from the pass itself.
+    reduced = shrink(near if passes.depth is None else passes.depth, small)
     metres = cv2.LUT(reduced, distance_table())
+    normal = _normals(reduced)
     return Shape(
         near=near,
         sky=cv2.GaussianBlur(sky.astype(np.float32), (3, 3), 0),
         ground=_ground(near if passes.depth is None else passes.depth, expected),
-        normal=_normals(reduced),
+        normal=normal,
+        up=np.clip(normal @ _upright(plane, height, width), 0.0, 1.0),
         height=_heights(reduced, plane, width, small),
         place=_places(metres, plane.horizon(width) / height - 0.5, pose),
         metres=metres,
@@ -263,6 +283,14 @@ def _normals(near: Bytes) -> Floats:
     return -normal / np.maximum(size, 1e-3)
 
 
+def _upright(plane: Plane, height: int, width: int) -> Floats:
+    """The ground's normal in camera axes, pointing up."""
+    focal = FOCAL * width
+    middle = plane.level + plane.across * width / 2 + plane.down * height / 2
+    normal = np.array([focal * plane.across, focal * plane.down, middle], np.float32)
+    return -normal / max(float(np.linalg.norm(normal)), 1e-6)
+
+
 def _inner_gradient(level: Floats, axis: int) -> Floats:
     step = 3
     pad = [(step, step) if one == axis else (0, 0) for one in (0, 1)]
@@ -277,7 +305,7 @@ def _inner_gradient(level: Floats, axis: int) -> Floats:
 def _heights(near: Bytes, plane: Plane, width: int, step: int) -> Floats:
     """Metres above the ground: a pixel that is nearer than the ground behind it stands that much higher."""
     camera = 255.0 * NEAREST / (FOCAL * width * max(plane.down, 1e-4))
-    bare = _levels(plane, *near.shape, step)
+    bare = _levels(plane, near.shape[0], near.shape[1], step)
     return np.clip(camera * (1.0 - bare / np.maximum(near.astype(np.float32), 1.0)), 0.0, 80.0)
 
 
@@ -294,4 +322,6 @@ def _places(metres: Floats, tilt: float, pose: Floats | None) -> Floats:
         x, y, z = x - shift[0], y - shift[1], z - shift[2]
         x, y, z = (row[0] * x + row[1] * y + row[2] * z for row in back)
     down = np.arctan2(-tilt * height, focal)
-    return np.stack([x, z * np.float32(np.cos(down)) - y * np.float32(np.sin(down))], axis=2).astype(np.float32)
+    return np.stack([x, z * np.float32(np.cos(down)) - y * np.float32(np.sin(down))], axis=2).astype(
+        np.float32
+    )

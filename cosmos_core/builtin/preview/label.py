@@ -31,7 +31,7 @@ def _label(height: int, width: int) -> Bytes:
     """The label for a frame of this size: the whole sentence where it can be read, else one word."""
     for text, smallest in ((TEXT, 9), (SHORT, 1)):
         drawn = _drawn(text)
-        tall = max(height * 0.042, 9.0)
+        tall = max(height * 0.048, 9.0)
         tall = min(tall, (LARGEST_SHARE * height * width * drawn.shape[0] / drawn.shape[1]) ** 0.5)
         tall = min(tall, 0.9 * width * drawn.shape[0] / drawn.shape[1])
         if tall >= smallest:
@@ -44,6 +44,6 @@ def _drawn(text: str) -> Bytes:
     """*text* in light grey on black, several times larger than it will be shown."""
     font, scale, thick = cv2.FONT_HERSHEY_SIMPLEX, 3.0, 6
     (wide, tall), below = cv2.getTextSize(text, font, scale, thick)
-    pad = tall // 2
+    pad = tall * 2 // 5
     canvas = np.zeros((tall + below + 2 * pad, wide + 2 * pad), np.uint8)
     return cv2.putText(canvas, text, (pad, pad + tall), font, scale, 235, thick, cv2.LINE_AA)

@@ -22,22 +22,18 @@ _LARGEST_PANE = 4.0
 def window_regions(passes: Passes, shape: Shape) -> tuple[Any, Any, Any]:
     """Window panes: labels H/2×W/2 (0 is none), boxes and centres as OpenCV's connected components give them.
 
-    A pane is a compact dark patch on a front: on a segment that reaches high, or, without segments, two metres up.
+    A pane is a compact patch, dark or cool against its wall, on a front: on a segment that reaches high or, without
+    segments, two metres up.
     """
-    half = shrink(passes.color, 2) if shape.small > 1 else passes.color
-    grey = cv2.cvtColor(half, cv2.COLOR_RGB2GRAY)
-    height, width = grey.shape
-    size = max(9, width // 8) | 1
-    local = cv2.blur(grey, (size, size)).astype(np.int16)
-    dark = ((grey < local - 9) | (grey < 36)) & (grey < 105)
-    raised = _on_fronts(passes, shape, height, width)
-    solid = grow(shape.sky, height, width) < 0.02
-    red, green, blue = cv2.split(half)
-    leafy = green.astype(np.int16) > np.maximum(red, blue).astype(np.int16) + 8
-    mask = dark & raised & solid & ~leafy
-    if passes.edge is not None and shape.small > 1:
-        mask &= cv2.resize(passes.edge, (width, height), interpolation=cv2.INTER_AREA) < 200
-    count, labels, boxes, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    half = shrink(passes.color, 2 if shape.small > 1 else 1)
+    height, width = half.shape[:2]
+    red, green, blue = (plane.astype(np.int16) for plane in cv2.split(half))
+    leafy = green > np.maximum(red, blue) + 8
+    glass = _glassy(half, red, blue) & _on_fronts(passes, shape, leafy)
+    glass &= (grow(shape.sky, height, width) < 0.02) & ~leafy
+    # Closed by a pixel, so that a sash window with its bars is one pane.
+    mask = cv2.morphologyEx(glass.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    count, labels, boxes, centres = cv2.connectedComponentsWithStats(mask, connectivity=4)
     area, wide, tall = boxes[:, cv2.CC_STAT_AREA], boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT]
     frame = height * width
     good = (area >= max(4, frame // 25000)) & (area <= frame // 28) & (area > 0.5 * wide * tall)
@@ -56,15 +52,26 @@ def window_regions(passes: Passes, shape: Shape) -> tuple[Any, Any, Any]:
     return keep[labels], boxes[good], centres[good]
 
 
-def _on_fronts(passes: Passes, shape: Shape, height: int, width: int) -> Any:
-    """Where windows may be: not on cars, whose dark panes stay dark."""
+def _glassy(image: Any, red: Any, blue: Any) -> Any:
+    """Where a picture is darker than its surroundings, or greyish and cooler: glass shows the room or the sky."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.int16)
+    cool = blue - red
+    size = (max(9, image.shape[1] // 8) | 1,) * 2
+    dark = ((grey < cv2.blur(grey, size) - 9) | (grey < 36)) & (grey < 112)
+    sky_like = (cool > cv2.blur(cool, size) + 14) & (np.abs(cool) < 45) & (grey > 60) & (grey < 178)
+    return dark | sky_like
+
+
+def _on_fronts(passes: Passes, shape: Shape, leafy: Any) -> Any:
+    """Where windows may be, given where leaves are: not on cars, whose dark panes stay dark, nor in trees."""
+    height, width = leafy.shape
     level = grow(shape.height, height, width)
     if passes.seg is None:
         return level > 2.2
     key = segment_keys(cv2.resize(passes.seg, (width, height), interpolation=cv2.INTER_NEAREST))
-    size = np.bincount(key.ravel(), minlength=4096)
-    high = np.bincount(key[level > 5.0].ravel(), minlength=4096)
-    fronts = (high > 0.2 * size) & (size > height * width // 1500)
+    size, high, green = (np.bincount(key[where].ravel(), minlength=4096) for where in (..., level > 4.0, leafy))
+    fronts = (high > 0.2 * size) & (green < 0.15 * size) & (size > height * width // 1500)
+    fronts[0] = False
     return fronts[key] & (level > 0.35)
 
 
@@ -127,7 +134,9 @@ def _tubes(passes: Passes, shape: Shape, look: Look, seed: int, size: tuple[int,
     seam = np.zeros((height, width), bool)
     seam[:, 2:] = (key[:, 2:] != key[:, :-2]) & (cv2.absdiff(near[:, 2:], near[:, :-2]) <= 2)
     level = grow(shape.height, height, width)
-    seam &= (key > 0) & (near > 2) & (level > 3.4) & (level < 14.0)
+    seam &= (key > 0) & (near > 6) & (level > 3.4) & (level < 14.0)
+    run = np.ones((max(3, height // 30), 1), np.uint8)
+    seam = cv2.morphologyEx(seam.astype(np.uint8), cv2.MORPH_OPEN, run) > 0
     draws = scatter(np.arange(4096, dtype=np.uint64), seed + 5)
     colour = np.array(_NEON, np.float32)[(draws[:, 1] * len(_NEON)).astype(int)]
     colour[draws[:, 0] > 0.6] = 0.0

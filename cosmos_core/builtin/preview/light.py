@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from cosmos_core.builtin.preview.geometry import FOCAL, distance_table, grow, shrink
+from cosmos_core.builtin.preview.geometry import grow, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -127,10 +127,9 @@ def sun_direction(look: Look, seed: int) -> Floats:
 def relight(plate: Floats, shape: Shape, look: Look, seed: int) -> None:
     """Light *plate* anew, in place: by the sky, by an added sun where surfaces face it, by street lamps after dark."""
     facing = np.maximum(shape.normal @ sun_direction(look, seed), 0.0)
-    upward = np.clip(-shape.normal[..., 1], 0.0, 1.0)
     open_sky = 1.0 if look.daylight > 0.9 else 0.80
-    ambient = look.daylight * (open_sky + (1.0 - open_sky) * 2.0 * upward)
-    street = lamp_share(look) * (0.10 * np.exp(-shape.height / 5.0) + 0.9 * _street_lamps(shape, seed))
+    ambient = look.daylight * (open_sky + (1.0 - open_sky) * 2.0 * shape.up)
+    street = lamp_share(look) * (0.09 * np.exp(-shape.height / 5.0) + 1.5 * _street_lamps(shape, seed))
     for channel, (sky, sun, lamp) in enumerate(zip(look.ambient, look.sun, _lamp(look), strict=True)):
         lit = (sky * ambient + sun * facing + lamp * street).astype(np.float32)
         plate[channel] *= grow(lit, *plate.shape[1:])
@@ -143,18 +142,17 @@ _LAMP_HEIGHT, _LAMP_STEP, _LAMP_SIDE = 6.0, 15.0, 4.6
 def _street_lamps(shape: Shape, seed: int) -> Floats:
     """Light of two rows of street lamps, h×w, 0 to about 1: pools that stay in their places in the world."""
     across, along = shape.place[..., 0], shape.place[..., 1]
-    drop = np.maximum(_LAMP_HEIGHT - shape.height, 0.4)
-    upward = np.clip(-shape.normal[..., 1], 0.0, 1.0)
+    drop = np.maximum(_LAMP_HEIGHT - shape.height, 0.0)
     total = np.zeros(across.shape, np.float32)
     for side in (-1.0, 1.0):
         offset = (seed % 7) + (0.5 * _LAMP_STEP if side > 0 else 0.0)
         away = np.mod(along + offset, _LAMP_STEP) - _LAMP_STEP / 2
-        square = (across - side * _LAMP_SIDE) ** 2 + away**2 + drop**2
+        square = (across - side * _LAMP_SIDE) ** 2 + away**2 + np.maximum(drop, 0.5) ** 2
         slant = drop / np.sqrt(square)
-        total += (_LAMP_HEIGHT**2 / square) * slant * (0.25 + 0.75 * upward) * np.minimum(1.0, slant * 1.3)
+        total += (_LAMP_HEIGHT**2 / square) * slant**3 * (0.35 + 0.65 * shape.up)
     # A depth pass has whole levels: far away, places jump by metres, so pools run into one another there.
     clear = np.exp(-shape.metres / 45.0)
-    return (clear * total + (1.0 - clear) * 0.22).astype(np.float32)
+    return (clear * total + (1.0 - clear) * 0.12).astype(np.float32)
 
 
 def lamp_share(look: Look) -> float:

@@ -124,7 +124,8 @@ def camera_motion(grey: Bytes, flow: Floats, depth_before: Bytes, *, otherwise: 
     rows, columns = (grid.ravel() for grid in np.mgrid[4 : height - 4 : 4, 4 : width - 4 : 4])
     before = np.stack([columns, rows], axis=1) + flow[rows, columns]
     slope = cv2.Sobel(grey, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(grey, cv2.CV_32F, 0, 1) ** 2
-    level = cv2.remap(depth_before.astype(np.float32), before[None].astype(np.float32), None, cv2.INTER_LINEAR)[0]
+    x, y = (np.ascontiguousarray(before[None, :, axis], np.float32) for axis in (0, 1))
+    level = cv2.remap(depth_before.astype(np.float32), x, y, cv2.INTER_LINEAR)[0]
     usable = (level > 8) & (slope[rows, columns] > 200)
     if usable.sum() < 40:
         return otherwise
@@ -134,9 +135,16 @@ def camera_motion(grey: Bytes, flow: Floats, depth_before: Bytes, *, otherwise: 
     points = np.column_stack([(before[usable] - (width / 2, height / 2)) * (away / focal)[:, None], away])
     seen = np.stack([columns, rows], axis=1)[usable].astype(np.float64)
     found, turn, shift, agreed = cv2.solvePnPRansac(
-        points.astype(np.float64), seen, lens, None, iterationsCount=80, reprojectionError=0.8, flags=cv2.SOLVEPNP_EPNP
+        points.astype(np.float64),
+        seen,
+        lens,
+        None,
+        iterationsCount=80,
+        reprojectionError=0.8,
+        flags=cv2.SOLVEPNP_EPNP,
     )
-    if not found or agreed is None or len(agreed) < 40 or np.linalg.norm(shift) > 3 or np.linalg.norm(turn) > 0.3:
+    agreeing = len(agreed) if found else 0
+    if agreeing < 40 or np.linalg.norm(shift) > 3 or np.linalg.norm(turn) > 0.3:
         return otherwise
     step = np.eye(4)
     step[:3, :3], step[:3, 3] = cv2.Rodrigues(turn)[0], shift.ravel()
@@ -145,7 +153,7 @@ def camera_motion(grey: Bytes, flow: Floats, depth_before: Bytes, *, otherwise: 
 
 def _sources(flow: Floats, height: int, width: int) -> Floats:
     """Where every pixel of a height×width picture was a frame ago, as x and y."""
-    grown = cv2.resize(cv2.blur(flow, (3, 3)), (width, height), interpolation=cv2.INTER_LINEAR)
+    grown: Floats = cv2.resize(cv2.blur(flow, (3, 3)), (width, height), interpolation=cv2.INTER_LINEAR)
     grown *= width / flow.shape[1]
     grown[..., 0] += np.arange(width, dtype=np.float32)[None, :]
     grown[..., 1] += np.arange(height, dtype=np.float32)[:, None]

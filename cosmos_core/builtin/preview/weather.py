@@ -26,7 +26,7 @@ def season(plate: Floats, look: Look) -> None:
     if not (look.autumn or look.bare or look.lush):
         return
     red, green, blue = plate
-    leaf = smooth(0.04, 0.30, (green - np.maximum(red, blue)) / np.maximum(green, 0.004))
+    leaf = leaves(plate)
     if look.autumn:
         turn = cv2.blur(green, (31, 31))
         ripe = smooth(0.02, 0.14, turn)
@@ -37,20 +37,35 @@ def season(plate: Floats, look: Look) -> None:
         towards(plate, leaf * look.lush * 0.6, (red * 0.85, green * 1.18, blue * 0.7))
 
 
+def leaves(plate: Floats) -> Floats:
+    """How much a pixel looks like vegetation, 0 to 1: green that outweighs red and blue."""
+    red, green, blue = plate
+    return smooth(0.04, 0.30, (green - np.maximum(red, blue)) / np.maximum(green, 0.004))
+
+
 def snow_cover(plate: Floats, shape: Shape, look: Look) -> None:
     """Lay snow, in place: on the ground, on what faces up, and as caps on upper borders."""
     if look.snow_cover <= 0:
         return
     height, width = plate.shape[1:]
-    upward = smooth(0.62, 0.88, -shape.normal[..., 1])
-    lying = np.maximum(shape.ground, grow(upward.astype(np.float32), height, width) * (1.0 - shape.sky))
+    # Normals of leaves and wires are noise; the median keeps what lies flat over some area.
+    flat = cv2.medianBlur((smooth(0.62, 0.88, shape.up) * 255).astype(np.uint8), 5).astype(np.float32) / 255
+    lying = np.maximum(shape.ground, grow(flat, height, width) * _own(shape.near, shape.small))
     lying = np.maximum(lying, _caps(shape.near))
     bright = luminance(plate)
+    lying = np.maximum(lying, 0.55 * leaves(plate) * smooth(0.02, 0.20, bright))
     around = grow(cv2.blur(shrink(bright, shape.small), (9, 9)), height, width)
     detail = np.clip(bright / np.maximum(around, 0.01), 0.7, 1.25)
     share = lying * min(1.0, 1.12 * look.snow_cover)
     lit = np.clip(0.55 + 0.9 * np.sqrt(np.maximum(around, 0.0)), 0.5, 1.0) * (0.80 + 0.20 * detail)
     towards(plate, share, (lit * 0.74, lit * 0.79, lit * 0.86))
+
+
+def _own(near: Bytes, small: int) -> Floats:
+    """0 where a soft map spills from something nearer over what lies behind it, 1 elsewhere; 0 in the sky."""
+    around = grow(cv2.blur(shrink(near, small).astype(np.float32), (9, 9)), *near.shape)
+    level = near.astype(np.float32)
+    return np.clip((level - around) / (1.0 + 0.03 * around) + 2.0, 0.0, 1.0) * (near > 0)
 
 
 def _caps(near: Bytes) -> Floats:
@@ -169,8 +184,8 @@ def fill_air(plate: Floats, through: Floats, look: Look) -> None:
 
 
 RAIN_LAYERS = ((3.2, 0.34), (6.0, 0.30), (11.0, 0.26), (20.0, 0.22))
-"""Distance in metres and opacity of each layer of drops."""
-SNOW_LAYERS = ((2.4, 0.55), (4.5, 0.80), (8.0, 0.85), (14.0, 0.80), (25.0, 0.70))
+"""Distance in metres, beyond what white in the depth pass means, and opacity of each layer of drops."""
+SNOW_LAYERS = ((3.1, 0.55), (4.8, 0.80), (8.0, 0.85), (14.0, 0.80), (25.0, 0.70))
 
 
 def rain(shape: Shape, look: Look, seed: int, seconds: float) -> Floats | None:
@@ -243,7 +258,7 @@ def _flakes(seed: int, height: int, width: int, away: float, smear: float, amoun
     tall, wide = int(height * 1.4), int(width * 1.3)
     tile = np.zeros((tall, wide), np.uint8)
     draw = np.random.default_rng(seed * 211 + 5)
-    radius = max(0.55, width * 0.0085 / away)
+    radius = max(0.55, width * 0.010 / away)
     for _ in range(int(amount * 60 * away**0.95)):
         x, y, size = draw.uniform(0, wide), draw.uniform(0, tall), radius * draw.uniform(0.6, 1.3)
         value = int(draw.uniform(120, 255))

@@ -128,12 +128,28 @@ MEANINGS: dict[str, dict[str, str]] = {
 
 ONE_MEANING = ("light", "sky", "fall", "season")
 
-_WEAKER = frozenset("light slight slightly thin faint gentle drifting patchy soft mild".split())
-_STRONGER = frozenset(
-    "heavy heavily dense thick deep torrential severe strong intense extreme pouring".split()
+_WEAKER = frozenset(
+    ["light", "slight", "slightly", "thin", "faint", "gentle", "drifting", "patchy", "soft", "mild"]
 )
-_FILLERS = frozenset("any the a an visible more much sign signs trace traces of falling".split())
-_NEGATORS = frozenset("no not without never neither isn't aren't wasn't lacks".split())
+_STRONGER = frozenset(
+    [
+        "heavy",
+        "heavily",
+        "dense",
+        "thick",
+        "deep",
+        "torrential",
+        "severe",
+        "strong",
+        "intense",
+        "extreme",
+        "pouring",
+    ]
+)
+_FILLERS = frozenset(
+    ["any", "the", "a", "an", "visible", "more", "much", "sign", "signs", "trace", "traces", "of", "falling"]
+)
+_NEGATORS = frozenset(["no", "not", "without", "never", "neither", "isn't", "aren't", "wasn't", "lacks"])
 
 _PHRASES = tuple(
     sorted(
@@ -186,10 +202,10 @@ def _tokens(prompt: str) -> list[str]:
 def _negated(tokens: list[str]) -> set[int]:
     """Places of the known words that a negation before them takes away."""
     places: set[int] = set()
-    for place, token in enumerate(tokens):
+    for place, word in enumerate(tokens):
         before = tokens[place - 1] if place else ""
-        if token in _NEGATORS or (before, token) == ("free", "of"):
-            ands = token in {"without", "of"}
+        if word in _NEGATORS or (before, word) == ("free", "of"):
+            ands = word in {"without", "of"}
             places.update(_reach(tokens, place + 1, joins={"or", "nor", "and"} if ands else {"or", "nor"}))
     return places
 
@@ -390,7 +406,7 @@ def _air(look: Look, settled: dict[str, float]) -> Look:
         sun=_scaled(look.sun, 1.0 - 0.7 * closed),
         stars=look.stars * (1.0 - closed),
         saturation=look.saturation * (1.0 - 0.10 * closed),
-        ambient=tuple(a * (1.0 + closed * (t - 1.0)) for a, t in zip(look.ambient, tint, strict=True)),
+        ambient=_times(look.ambient, _mixed(tint, closed)),
     )
 
 
@@ -479,12 +495,29 @@ def _street(look: Look, settled: dict[str, float]) -> Look:
 
 # What "neon" or "cyberpunk" takes from the night when the prompt names no hour.
 _NIGHTFALL = frozenset(
-    "hour daylight ambient sun sun_height sky_top sky_low sky_share flatten windows contrast exposure".split()
+    [
+        "hour",
+        "daylight",
+        "ambient",
+        "sun",
+        "sun_height",
+        "sky_top",
+        "sky_low",
+        "sky_share",
+        "flatten",
+        "windows",
+        "contrast",
+        "exposure",
+    ]
 )
 
 
 def _scaled(colour: Rgb, factor: float) -> Rgb:
     return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
+
+
+def _mixed(tint: Rgb, share: float) -> Rgb:
+    return (1 + share * (tint[0] - 1), 1 + share * (tint[1] - 1), 1 + share * (tint[2] - 1))
 
 
 def _times(colour: Rgb, tint: Rgb) -> Rgb:

@@ -38,3 +38,7 @@ def bits(typingctx, value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
         return builder.bitcast(args[0], ir.IntType(32))
 
     return types.int32(types.float32), codegen
+
+
+def pure(function):
+    return numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)(function)

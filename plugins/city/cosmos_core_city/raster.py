@@ -188,7 +188,7 @@ def visibility(first, last, order, starts, poly, counts, plane, ids, inverse):
         fill(order[starts[band] : starts[band + 1]], poly, counts, plane, 1.0, top, keys[:count])
         for row in range(count):
             for x in range(width):
-                t = np.int32(-1) if keys[row, x] < 0 else np.int32(keys[row, x] & 0xFFFFFFFF)
+                t = np.int32(keys[row, x])
                 ids[top + row, x] = t
                 inverse[top + row, x] = 0.0
                 if t >= 0:
@@ -214,11 +214,15 @@ def soften(first, last, order, starts, poly, counts, plane, ids, shaded, smooth)
             y = top + row
             for x in range(width):
                 own = ids[y, x]
+                a, b = keys[2 * row, 2 * x], keys[2 * row, 2 * x + 1]
+                c, d = keys[2 * row + 1, 2 * x], keys[2 * row + 1, 2 * x + 1]
+                if np.int32(a) == own and np.int32(b) == own and np.int32(c) == own and np.int32(d) == own:
+                    smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = shaded[y, x, 0], shaded[y, x, 1], shaded[y, x, 2]
+                    continue
                 red = green = blue = 2
                 for sample in range(4):
                     dx, dy = sample & 1, sample >> 1
-                    key = keys[2 * row + dy, 2 * x + dx]
-                    t = np.int32(-1) if key < 0 else np.int32(key & 0xFFFFFFFF)
+                    t = np.int32(keys[2 * row + dy, 2 * x + dx])
                     qx, qy = x, y
                     if t != own:
                         sx = min(max(x + 2 * dx - 1, 0), width - 1)

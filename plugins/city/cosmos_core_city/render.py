@@ -77,8 +77,7 @@ class Renderer:
         self._light = light
         self._workers = workers or threads()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="city")
-        self._tile, self._letters = noise(), lettering()
-        self._tones = shade.curve(exposure)
+        self._exposure = exposure
         self._taps = _taps(10)
         count = len(scene.triangles)
         self._seen = np.empty((len(scene.vertices), 3))
@@ -87,8 +86,7 @@ class Renderer:
         self._counts = np.zeros(count, dtype=np.uint8)
         self._plane = np.empty((count, 5))
         self._rows = np.zeros((count, 2), dtype=np.int32)
-        self._sun, self._texel = sun_camera(scene, np.array(light.sun))
-        self._shadows: NDArray[np.float32] | None = None
+        self._looks: shade.Looks | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -105,11 +103,11 @@ class Renderer:
 
     def draw(self, view: View) -> tuple[Picture, NDArray[np.uint8]]:
         """Visibility, distance and the anti-aliased picture (H, W, 3), RGB."""
-        if self._shadows is None:
-            self._shadows = self._cast()
+        if self._looks is None:
+            self._looks = self._look_of_scene()
         order, starts = self._bin(view)
         seen = self._visible(view, order, starts)
-        shaded = self._shade(view, seen)
+        shaded = self._shade(view, seen, self._looks)
         smooth = np.empty_like(shaded)
         self._each(
             len(starts) - 1,
@@ -163,9 +161,23 @@ class Renderer:
         )
         return Picture(ids, inverse)
 
-    def _cast(self) -> NDArray[np.float32]:
+    def _look_of_scene(self) -> shade.Looks:
+        scene = self._scene
+        sun, texel = sun_camera(scene, np.array(self._light.sun))
+        return shade.Looks(
+            normals=scene.normals,
+            material=scene.material,
+            table=scene.materials,
+            tile=noise(),
+            letters=lettering(),
+            tones=shade.curve(self._exposure),
+            shadows=self._cast(sun),
+            sun=sun,
+            texel=texel,
+        )
+
+    def _cast(self, camera: NDArray[np.float64]) -> NDArray[np.float32]:
         """The shadow map: for each texel, how near to the sun its nearest surface is."""
-        camera = np.ascontiguousarray(self._sun)
         order, starts = self._prepare(camera, (1.0, 1.0, 0.0, 0.0), (SHADOW, SHADOW), perspective=False, far=0.0)
         nearest = np.empty((SHADOW, SHADOW), dtype=np.float32)
         self._each(
@@ -174,28 +186,25 @@ class Renderer:
         )
         return nearest
 
-    def _shade(self, view: View, seen: Picture) -> NDArray[np.uint8]:
+    def _shade(self, view: View, seen: Picture, looks: shade.Looks) -> NDArray[np.uint8]:
         height, width = seen.ids.shape
-        scene, camera = self._scene, np.ascontiguousarray(view.pose[:3])
+        camera = np.ascontiguousarray(view.pose[:3])
         rough = np.empty(((height + 1) // 2, (width + 1) // 2), dtype=np.float32)
         open_sky = np.empty_like(rough)
-        facing = (scene.normals @ view.pose[:3, :3]).astype(np.float32)
+        shaded = np.empty((height, width, 3), dtype=np.uint8)
         self._each(
             len(rough),
             lambda a, b: shade.occlusion(
-                a, b, seen.ids, seen.inverse, facing, view.lens, self._taps, RADIUS, rough
+                a, b, seen.ids, seen.inverse, looks.normals, camera, view.lens, self._taps, RADIUS, rough
             ),
         )
         self._each(len(rough), lambda a, b: shade.calm(a, b, seen.inverse, rough, open_sky))
-        shaded = np.empty((height, width, 3), dtype=np.uint8)
         self._each(
             height,
             lambda a, b: shade.shade(
-                a, b, seen.ids, seen.inverse, open_sky, scene.normals, scene.material, scene.materials, camera,
-                view.lens, self._light, self._tile, self._letters, self._tones, self._shadows, self._sun,
-                self._texel, shaded,
+                a, b, seen.ids, seen.inverse, open_sky, camera, view.lens, self._light, looks, shaded
             ),
-        )  # fmt: skip
+        )
         return shaded
 
 

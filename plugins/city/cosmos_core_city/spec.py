@@ -280,9 +280,9 @@ def _vehicles(spec: CitySpec) -> Iterator[Vehicle]:
     for side in (1, -1):
         x = numbers.uniform(3.0, 6.0)
         while x < LENGTH - 7.0:
-            kind = numbers.choices(("sedan", "taxi", "suv", "hatchback", "van"), (0.34, 0.16, 0.24, 0.16, 0.10))[0]
+            kind = numbers.choices(("sedan", "taxi", "suv", "hatchback", "van"), (0.36, 0.11, 0.26, 0.17, 0.10))[0]
             length = {"van": 6.0, "suv": 4.8, "hatchback": 4.1}.get(kind, 4.7)
-            color = {"taxi": "#f2b40c", "van": numbers.choice(("#e8e6df", "#e8e6df", "#7a5230", "#2b4a6b"))}.get(
+            color = {"taxi": "#e3a51c", "van": numbers.choice(("#e8e6df", "#e8e6df", "#7a5230", "#2b4a6b"))}.get(
                 kind, numbers.choice(_CAR_COLORS)
             )
             taken = numbers.random() < spec.vehicles

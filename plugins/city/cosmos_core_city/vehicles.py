@@ -43,10 +43,10 @@ class Shape:
 SHAPES = {
     "sedan": Shape(
         (
-            (-2.32, 0.78, 0.78, 0.74, 0.66), (-2.22, 0.96, 0.96, 0.82, 0.70), (-1.55, 1.00, 1.00, 0.89, 0.74),
+            (-2.34, 0.86, 0.86, 0.80, 0.70), (-2.28, 0.99, 0.99, 0.83, 0.72), (-1.55, 1.01, 1.01, 0.89, 0.76),
             (-0.98, 0.98, 1.38, 0.90, 0.60), (-0.86, 0.97, 1.42, 0.90, 0.62), (-0.10, 0.95, 1.46, 0.91, 0.63),
             (0.00, 0.95, 1.46, 0.91, 0.63), (0.58, 0.95, 1.42, 0.91, 0.62), (0.66, 0.95, 1.39, 0.91, 0.61),
-            (1.28, 0.96, 0.96, 0.89, 0.74), (2.05, 0.84, 0.84, 0.85, 0.72), (2.34, 0.66, 0.66, 0.74, 0.64),
+            (1.28, 0.96, 0.96, 0.89, 0.76), (2.10, 0.84, 0.84, 0.86, 0.74), (2.28, 0.78, 0.78, 0.82, 0.70), (2.36, 0.66, 0.66, 0.76, 0.66),
         ),
         frozenset({4, 6}), frozenset({2, 8}), (-1.38, 1.42),
     ),
@@ -190,7 +190,7 @@ def _extras(item: Vehicle, materials: Materials, dark: int) -> Iterator[Part]:
     yield part(boxes([a for a, _ in handles], [b for _, b in handles]), dark, Label.VEHICLE)
     if item.kind == "taxi":
         lamp = materials.row(Kind.PAINT, "#f3ead0", "#000000", 0.0)
-        yield part(boxes((-0.12, -0.32, 1.45), (0.10, 0.32, 1.60)), lamp, Label.VEHICLE)
+        yield part(boxes((-0.10, -0.24, 1.45), (0.08, 0.24, 1.58)), lamp, Label.VEHICLE)
         check = materials.row(Kind.STRIPES, "#17181a", "#f2b40c", 0.08)
         bands = [((-0.8, s * (half - 0.02), 0.66), (0.9, s * (half + 0.008), 0.74)) for s in (-1, 1)]
         yield part(boxes([a for a, _ in bands], [b for _, b in bands]), check, Label.VEHICLE)

@@ -1,0 +1,252 @@
+"""What every command shares: the options understood everywhere, help with examples, and one way to answer.
+
+A command is a function that gets an :class:`Asked` first. It tells people with :meth:`Asked.tell` and programs with
+:meth:`Asked.answer`; which of the two is heard depends on ``--json``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from cosmos_core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cosmos_core.api import Cosmos
+
+CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@attrs.define(kw_only=True)
+class Asked:
+    """What this invocation asks for, whatever the command. Filled in as its options are read."""
+
+    json: bool = False
+    verbose: int = 0
+    folder: Path | None = None
+
+    @classmethod
+    def by(cls, words: Sequence[str]) -> Asked:
+        """What *words* ask for as far as it must be known before they are parsed: how to answer."""
+        said = list(words)
+        return cls(json="--json" in (said[: said.index("--")] if "--" in said else said))
+
+    def open(self) -> Cosmos:
+        """The workspace that was named, or the one around the current folder.
+
+        Raises:
+            InputError: when there is none.
+        """
+        from cosmos_core.api import Cosmos
+
+        return Cosmos(self.folder)
+
+    def tell(self, text: str) -> None:
+        """Say *text* to a person, unless a program listens."""
+        if not self.json and text:
+            click.echo(text, color=colour())
+
+    def note(self, text: str) -> None:
+        """Say *text* beside the answer, on stderr, unless a program listens."""
+        if not self.json and text:
+            click.echo(text, err=True, color=colour())
+
+    def answer(self, facts: object) -> None:
+        """Give *facts* to the program that listens, if one does: one JSON object, indented."""
+        if self.json:
+            from cosmos_core import canonical
+
+            click.echo(canonical.pretty(facts), nl=False)
+
+    def line(self, facts: object) -> None:
+        """As :meth:`answer`, for commands that go on: one JSON object a line, at once."""
+        if self.json:
+            from cosmos_core import canonical
+
+            click.echo(canonical.dumps(facts))
+            sys.stdout.flush()
+
+    def confirm(self, question: str, *, yes: bool, again: str) -> None:
+        """Go on only with the person's word: ``--yes``, or an answer at a terminal.
+
+        Raises:
+            InputError: when neither is there; *again* is what to type.
+        """
+        if yes:
+            return
+        if self.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise InputError("nothing was changed: this needs --yes", hint=again)
+        click.confirm(question, abort=True, err=True)
+
+
+def colour() -> bool | None:
+    """Whether to colour: NO_COLOR and FORCE_COLOR decide, then TERM; None leaves it to whether it is a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return False if os.environ.get("TERM") == "dumb" else None
+
+
+def _keep_folder(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+    if value is not None and (asked := context.find_object(Asked)):
+        asked.folder = value
+
+
+def _keep_verbose(context: click.Context, _: click.Parameter, value: int) -> None:
+    if value and (asked := context.find_object(Asked)):
+        asked.verbose += value
+        listen(asked.verbose)
+
+
+def _keep_json(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and (asked := context.find_object(Asked)):
+        asked.json = True
+
+
+def everywhere() -> list[click.Parameter]:
+    """The options that every command understands, before its name and after it."""
+    return [
+        click.Option(
+            ["-C", "--workspace", "folder"],
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            expose_value=False,
+            callback=_keep_folder,
+            help="The workspace; by default the one around the current folder.",
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keep_json,
+            help="Answer in JSON, errors too.",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            count=True,
+            expose_value=False,
+            callback=_keep_verbose,
+            help="Say more on stderr; twice for everything.",
+        ),
+    ]
+
+
+def listen(verbose: int) -> None:
+    """Let log lines of this level and above reach stderr, in our own form."""
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            # Resolved at each line: a progress bar puts its own stream there while it is drawn.
+            click.echo(f"{record.levelname.lower()}: {self.format(record)}", err=True, color=colour())
+
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    ours = logging.getLogger("cosmos_core")
+    ours.handlers[:] = [Lines()]
+    ours.setLevel(level)
+    ours.propagate = False
+
+
+class Spoken(click.Command):
+    """A click command whose help shows examples first and the options of every command last."""
+
+    def __init__(self, *args: Any, examples: str = "", **settings: Any) -> None:
+        settings["context_settings"] = CONTEXT | settings.get("context_settings", {})
+        super().__init__(*args, **settings)
+        self.examples = [line.strip() for line in examples.strip().splitlines()]
+        self.shared = everywhere()
+        self.params = [*self.params, *self.shared]
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command is for, then how it is typed."""
+        super().format_help_text(ctx, formatter)
+        if self.examples:
+            formatter.write_paragraph()
+            formatter.write_heading("Examples")
+            for line in self.examples:
+                formatter.write(f"  {line}".rstrip() + "\n")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options, then those of every command."""
+        shared = [*self.shared, self.get_help_option(ctx)]
+        own = [param for param in self.get_params(ctx) if param not in shared]
+        for title, params in (("Options", own), ("Everywhere", shared)):
+            records = [record for param in params if param and (record := param.get_help_record(ctx))]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class SpokenGroup(Spoken, click.Group):
+    """A command with subcommands. Called without one it shows its help, or does what its function does."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **{"invoke_without_command": True, "no_args_is_help": False} | settings)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write options, then the subcommands."""
+        Spoken.format_options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+def command(name: str, *, examples: str, **settings: Any) -> Callable[[Callable[..., None]], Spoken]:
+    """Make a command of a function whose first argument is what was asked."""
+
+    def make(function: Callable[..., None]) -> Spoken:
+        return click.command(name, cls=Spoken, examples=examples, **settings)(click.pass_obj(function))
+
+    return make
+
+
+def group(name: str, *, examples: str, **settings: Any) -> Callable[[Callable[..., None]], SpokenGroup]:
+    """Make a group of a function whose first argument is what was asked; it runs when no subcommand is named."""
+
+    def make(function: Callable[..., None]) -> SpokenGroup:
+        def alone(asked: Asked, *args: Any, **words: Any) -> None:
+            if click.get_current_context().invoked_subcommand is None:
+                function(asked, *args, **words)
+
+        alone.__doc__ = function.__doc__
+        alone.__dict__.update(function.__dict__)
+        return click.command(name, cls=SpokenGroup, examples=examples, **settings)(click.pass_obj(alone))
+
+    return make
+
+
+def subcommand(
+    parent: SpokenGroup, name: str, *, examples: str, **settings: Any
+) -> Callable[[Callable[..., None]], Spoken]:
+    """Make a command of a function, under *parent*."""
+
+    def make(function: Callable[..., None]) -> Spoken:
+        made = command(name, examples=examples, **settings)(function)
+        parent.add_command(made)
+        return made
+
+    return make
+
+
+def show_help(_: Asked) -> None:
+    """What a group does that has nothing to do by itself.
+
+    Raises:
+        click.UsageError: when a program listens, who cannot read help.
+    """
+    context = click.get_current_context()
+    asked = context.find_object(Asked)
+    if asked is not None and asked.json:
+        raise click.UsageError("a subcommand is missing", ctx=context)
+    click.echo(context.get_help(), color=colour())
+
+
+def leave(code: int) -> None:
+    """End the command with that exit code; everything that had to be said was said."""
+    raise click.exceptions.Exit(code)

@@ -1,0 +1,187 @@
+"""Progress of things that take time: bars at a terminal, a line now and then elsewhere, nothing for programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import click
+
+from cosmos_core.cli import say
+from cosmos_core.cli.asked import colour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cosmos_core.cli.asked import Asked
+
+EVERY = 10.0
+"""Seconds between two lines about the same thing, where there is no terminal."""
+
+
+class Progress(Protocol):
+    """Shows how far things are, by key. Used as a context."""
+
+    def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
+        """Say that *key* is at *done* of *total*; 0 for a total nobody knows."""
+
+    def drop(self, key: str) -> None:
+        """Speak of *key* no more."""
+
+    def say(self, text: str) -> None:
+        """Say a line that stays."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def progress(asked: Asked, *, unit: str = "") -> Progress:
+    """Progress as this invocation wants it, on stderr. With a *unit* a rate is shown, such as ``frames/s``."""
+    if asked.json:
+        return Lines(unit) if asked.verbose else Silence()
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        return Bars(unit)
+    return Lines(unit)
+
+
+class Silence:
+    """Nobody looks."""
+
+    def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
+        """Say nothing."""
+
+    def drop(self, key: str) -> None:
+        """Say nothing."""
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Pace:
+    """How fast one thing goes, from when it was first seen to move."""
+
+    def __init__(self, done: float, at: float) -> None:
+        self._from = done
+        self._since = at
+
+    def rate(self, done: float, at: float) -> float:
+        """Units a second so far; 0 when nothing moved."""
+        seconds = at - self._since
+        return (done - self._from) / seconds if seconds > 0 else 0.0
+
+    def left(self, done: float, total: float, at: float) -> float | None:
+        """Seconds to go at this pace; None when nobody can say."""
+        rate = self.rate(done, at)
+        return (total - done) / rate if rate > 0 and total > done else None
+
+
+class Lines:
+    """Plain lines on stderr: when a note changes, when something is done, and every ten seconds between."""
+
+    def __init__(self, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._unit = unit
+        self._clock = clock
+        self._paces: dict[str, Pace] = {}
+        self._said: dict[str, tuple[str, bool, float]] = {}
+
+    def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
+        """Say it, if there is something new to say."""
+        now = self._clock()
+        pace = self._paces.setdefault(key, Pace(done, now))
+        whole = total > 0 and done >= total
+        before = self._said.get(key)
+        if before and before[0] == note and before[1] == whole and now - before[2] < EVERY:
+            return
+        self._said[key] = (note, whole, now)
+        self.say(f"{label}: {self._sentence(pace, done, total, note, now)}")
+
+    def drop(self, key: str) -> None:
+        """Forget it."""
+        self._paces.pop(key, None)
+        self._said.pop(key, None)
+
+    def say(self, text: str) -> None:
+        """Say a line."""
+        click.echo(text, err=True, color=colour())
+
+    def _sentence(self, pace: Pace, done: float, total: float, note: str, now: float) -> str:
+        parts = [note] if note else []
+        if self._unit and total:
+            parts.append(f"{done:g} of {total:g} {self._unit}")
+        elif 0 < done < total:
+            parts.append(f"{done / total:.0%}")
+        if self._unit and (rate := pace.rate(done, now)) > 0:
+            parts.append(f"{rate:.1f} {self._unit}/s")
+        if (left := pace.left(done, total, now)) is not None:
+            parts.append(f"{say.duration(left)} left")
+        return ", ".join(parts) or "started"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Bars:
+    """A bar for each thing, drawn again and again at the bottom of the terminal."""
+
+    def __init__(self, unit: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Drawn
+
+        self._unit = unit
+        self._paces: dict[str, Pace] = {}
+        self._tasks: dict[str, Any] = {}
+        self._drawn = Drawn(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[note]}", markup=False, style="dim"),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True),
+            transient=True,
+        )
+
+    def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
+        """Draw its bar there."""
+        now = time.monotonic()
+        pace = self._paces.setdefault(key, Pace(done, now))
+        if self._unit and total:
+            rate = pace.rate(done, now)
+            counted = f"{done:g}/{total:g}" + (f" {rate:.1f} {self._unit}/s" if rate > 0 else "")
+            note = f"{counted} {note}".rstrip()
+        if key not in self._tasks:
+            self._tasks[key] = self._drawn.add_task(label, total=total or None, note=note)
+        self._drawn.update(
+            self._tasks[key], description=label, completed=done, total=total or None, note=note
+        )
+
+    def drop(self, key: str) -> None:
+        """Take its bar away."""
+        self._paces.pop(key, None)
+        if (task := self._tasks.pop(key, None)) is not None:
+            self._drawn.remove_task(task)
+
+    def say(self, text: str) -> None:
+        """Write a line above the bars."""
+        from rich.text import Text
+
+        self._drawn.console.print(Text.from_ansi(text), soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        self._drawn.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drawn.stop()

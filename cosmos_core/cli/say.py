@@ -1,0 +1,215 @@
+"""How the command line words things: tables, findings, sizes, times. Text in, text out; nothing is printed here."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cosmos_core.errors import Finding
+    from cosmos_core.run import Artifact, Run
+
+GAP = "  "
+
+COLOURS = {
+    "ok": "green",
+    "active": "green",
+    "sealed": "green",
+    "verified": "green",
+    "warn": "yellow",
+    "cancelled": "yellow",
+    "blocked": "yellow",
+    "needs-review": "yellow",
+    "unverified": "yellow",
+    "fail": "red",
+    "failed": "red",
+    "rejected": "red",
+    "quarantined": "red",
+    "unknown": "red",
+    "placed": "cyan",
+    "running": "cyan",
+    "returned": "cyan",
+}
+"""Words that carry a judgement or a state. The word is always there; the colour only helps."""
+
+
+def word(text: str) -> str:
+    """*text* in its colour, if it has one."""
+    return click.style(text, fg=COLOURS[text]) if text in COLOURS else text
+
+
+def strong(text: str) -> str:
+    """*text*, to be seen first."""
+    return click.style(text, bold=True)
+
+
+def faint(text: str) -> str:
+    """*text*, to be seen last."""
+    return click.style(text, dim=True) if text else ""
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal *text* takes."""
+    plain = click.unstyle(text)
+    if plain.isascii():
+        return len(plain)
+    return sum(_columns(letter) for letter in plain)
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def table(
+    rows: Iterable[Sequence[str]], head: Sequence[str] = (), *, right: Iterable[int] = (), indent: str = ""
+) -> str:
+    """Rows as aligned lines. Columns numbered in *right* are aligned to the right; empty columns are left out."""
+    lines = [[str(cell) for cell in row] for row in rows]
+    shown = [each for each in range(_columns_of(lines)) if any(line[each] for line in lines)]
+    titles = [[faint(head[each]) for each in range(len(head))]] if head and lines else []
+    every = titles + lines
+    widths = {each: max(width(line[each]) for line in every) for each in shown}
+    numbers = set(right)
+    return "\n".join(
+        indent + GAP.join(_cell(line[each], widths[each], right=each in numbers) for each in shown).rstrip()
+        for line in every
+    )
+
+
+def _columns_of(lines: Sequence[Sequence[str]]) -> int:
+    return max((len(line) for line in lines), default=0)
+
+
+def _cell(text: str, columns: int, *, right: bool) -> str:
+    space = " " * (columns - width(text))
+    return space + text if right else text + space
+
+
+def pairs(rows: Iterable[tuple[str, str]], *, indent: str = "") -> str:
+    """Names and values, one a line; those without a value are left out."""
+    return table([(faint(name), value) for name, value in rows if value], indent=indent)
+
+
+def findings(found: Iterable[Finding], *, indent: str = "  ") -> str:
+    """Findings as an aligned list, the worst first: level, what it is about, sentence; the hint below."""
+    ordered = sorted(found, key=lambda finding: -finding.level.rank)
+    rows: list[tuple[str, str, str]] = []
+    for finding in ordered:
+        rows.append((word(finding.level), finding.where or finding.check, finding.message))
+        if finding.hint:
+            rows.append(("", "", faint(f"hint: {finding.hint}")))
+    return table(rows, indent=indent)
+
+
+def one_line(text: str, columns: int) -> str:
+    """*text* without line breaks, cut to *columns* with an ellipsis."""
+    flat = " ".join(text.split())
+    if width(flat) <= columns:
+        return flat
+    while flat and width(flat) >= columns:
+        flat = flat[:-1]
+    return f"{flat.rstrip()}…"
+
+
+def many(count: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def size(count: float) -> str:
+    """A number of bytes, such as ``12.4 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in at most two units, such as ``3.2 s`` or ``1 h 05 min``."""
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def ago(moment: datetime, *, now: datetime | None = None) -> str:
+    """How long ago *moment* was, in one unit."""
+    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    if seconds < 1:
+        return "now"
+    return f"{duration(seconds).split(' ')[0].split('.')[0]} {duration(seconds).split(' ')[1]} ago"
+
+
+def clock(moment: datetime) -> str:
+    """*moment* by this machine's clock, to the minute; without the date when it is today."""
+    here = moment.astimezone()
+    today = datetime.now(UTC).astimezone().date()
+    return here.strftime("%H:%M" if here.date() == today else "%Y-%m-%d %H:%M")
+
+
+def short(path: Path | str) -> str:
+    """*path* relative to the current folder when it lies inside it."""
+    full = Path(path)
+    try:
+        return str(full.resolve().relative_to(Path.cwd().resolve()))
+    except (OSError, ValueError):
+        return str(full)
+
+
+def quoted(text: str) -> str:
+    """*text* as one word for the shell of this machine."""
+    if os.name == "nt":
+        return f'"{text}"'
+    import shlex
+
+    return shlex.quote(text)
+
+
+def video(made: Artifact) -> str:
+    """What an artifact is: length, size, rate."""
+    seconds = float(made.frames / made.fps) if made.fps else 0.0
+    rate = f"{float(made.fps):g}"
+    return (
+        f"{many(made.frames, 'frame')}, {made.width}x{made.height}, {rate} fps, {seconds:.1f} s, {size(made.bytes)}"
+    )
+
+
+def percent(run: Run) -> str:
+    """How far a run's job says it is; empty when it says nothing."""
+    return f"{run.progress:.0%}" if run.state.is_held and run.progress else ""
+
+
+def paragraphs(*blocks: str) -> str:
+    """The blocks that are not empty, with an empty line between them."""
+    return "\n\n".join(block for block in blocks if block)
+
+
+def steps(*lines: str) -> str:
+    """What to type next, as an indented list."""
+    return "\n".join([faint("next:"), *(f"  {line}" for line in lines)])
+
+
+def words(texts: Iterable[str]) -> str:
+    """Texts as a list within a sentence."""
+    return ", ".join(texts)
+
+
+def progress_lines(text: str) -> Iterator[str]:
+    """Lines of a log, where a carriage return also ends one."""
+    yield from text.replace("\r\n", "\n").replace("\r", "\n").splitlines()

@@ -1,0 +1,105 @@
+"""``cosmos show``: all there is to know about a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cosmos_core.cli import complete, facts, say
+from cosmos_core.cli.asked import command as make
+from cosmos_core.errors import CosmosError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cosmos_core.api import Cosmos
+    from cosmos_core.cli.asked import Asked
+    from cosmos_core.run import Attempt, Run
+
+
+@make(
+    "show",
+    examples="""
+        cosmos show r4k2m9xq
+        cosmos show r4k                 # the beginning of an id is enough
+        cosmos show r4k2m9xq --json
+    """,
+)
+@click.argument("run", shell_complete=complete.runs)
+def command(asked: Asked, run: str) -> None:
+    """Show all there is to know about a run.
+
+    What was asked, each attempt with what the checks said, the artifact, and where it all came from.
+    """
+    with asked.open() as cosmos:
+        found = cosmos.store.run(run)
+        tries = cosmos.store.attempts(found.id)
+        clip = _clip(cosmos, found.spec.clip)
+    asked.answer({"run": facts.of_run(found), "attempts": tries, "clip": clip or None})
+    asked.tell(
+        say.paragraphs(
+            facts.verdict(found),
+            say.pairs(_request(found)),
+            say.pairs(_lineage(found, clip)),
+            _attempts(tries),
+        )
+    )
+
+
+def _clip(cosmos: Cosmos, digest: str) -> dict[str, Any]:
+    """Where the clip lies and what it is called, as far as it is known here."""
+    if not digest:
+        return {}
+    folder = cosmos.store.clip_folder(digest)
+    name = ""
+    if folder is not None:
+        from cosmos_core.clip import Clip
+
+        try:
+            name = Clip.load(folder).name
+        except CosmosError:
+            name = "gone or changed"
+    return {"digest": digest, "name": name, "folder": folder}
+
+
+def _request(run: Run) -> list[tuple[str, str]]:
+    spec = run.spec
+    steered = say.words(f"{kind} {weight:g}" for kind, weight in spec.weights.items() if weight)
+    return [
+        ("prompt", spec.prompt.text),
+        ("negative", spec.prompt.negative),
+        ("backend", spec.backend),
+        ("weights", steered),
+        ("video", f"{say.many(spec.frames, 'frame')}, {spec.width}x{spec.height}, {float(spec.fps):g} fps"),
+        ("seed", str(spec.seed)),
+        ("options", say.words(f"{name}={value}" for name, value in spec.options.items())),
+    ]
+
+
+def _lineage(run: Run, clip: dict[str, Any]) -> list[tuple[str, str]]:
+    where = f"  {say.short(clip['folder'])}" if clip.get("folder") else "  not known on this machine"
+    return [
+        ("clip", f"{clip['name']} {clip['digest'][:12]}{where}".strip() if clip else ""),
+        ("prompt from", f"@{run.prompt_ref}" if run.prompt_ref else ""),
+        ("parent", run.parent),
+        ("campaign", run.campaign),
+        ("spec", run.spec.digest[:12]),
+        ("artifact", run.artifact.digest[:12] if run.artifact else ""),
+        ("tags", say.words(run.tags)),
+        ("rating", f"{run.rating} of 5" if run.rating else ""),
+        ("asked", f"{say.clock(run.created)} ({say.ago(run.created)})"),
+        ("progress", say.percent(run)),
+    ]
+
+
+def _attempts(tries: Sequence[Attempt]) -> str:
+    return "\n".join(_attempt(each) for each in tries)
+
+
+def _attempt(each: Attempt) -> str:
+    took = f", {say.duration((each.ended - each.started).total_seconds())}" if each.ended and each.started else ""
+    where = f" on {each.host}/{each.slot}" if each.host else ""
+    reason = f": {each.reason}" if each.reason else ""
+    title = f"attempt {each.number}  {say.word(each.state)}{where}{took}, batch {each.batch}{reason}"
+    return "\n".join(filter(None, [title, say.findings(each.findings)]))
