@@ -87,7 +87,8 @@ def _validate(options: type, field: attrs.Attribute[Any], value: object) -> None
     validator: Any = field.validator
     if validator is None:
         return
-    converted = field.converter(value) if callable(field.converter) else value
+    converter: Any = field.converter
+    converted = converter(value) if callable(converter) else value
     validator(object.__new__(options), field, converted)
 
 

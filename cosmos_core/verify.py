@@ -203,7 +203,10 @@ class Holding(Protocol):
 
 
 class Publisher(Protocol):
-    """The two moves of the store that nobody else may ask for."""
+    """What is needed of the store: who has the same bytes, and the two moves that nobody else may ask for."""
+
+    def artifacts(self, *, digest: str) -> Sequence[Artifact]:
+        """Artifacts with exactly these bytes."""
 
     def seal(self, lease: Any, run_id: str, made: Artifact, findings: Iterable[Finding], /) -> Run:
         """Publish the artifact: ``returned`` to ``sealed``."""
@@ -234,6 +237,7 @@ def verify_returned(
         LeaseLost: when another worker holds the batch by now; nothing was published.
         OSError: when the disk fails; no partial file has its final name.
     """
+    _find_twins(output, store)
     verdict = examine(output, run.spec, checks_of(plugins, settings))
     if verdict.ruling is Ruling.UNVERIFIED:
         why = verdict.reason or "no check of its integrity is installed"
@@ -244,6 +248,14 @@ def verify_returned(
         _keep(output, folder / "rejected", record)
         return store.reject(lease, run.id, verdict.findings, reason=verdict.reason)
     return store.seal(lease, run.id, _publish(output, folder, record), verdict.findings)
+
+
+def _find_twins(output: Output, store: Publisher) -> None:
+    """Add every artifact with the same bytes, however long ago it was sealed, to those it is compared with."""
+    if output.sniff.kind not in {"missing", "not_a_file"}:
+        known = {other.run for other in output.others}
+        twins = (other for other in store.artifacts(digest=output.digest) if other.run not in known)
+        output.others = (*output.others, *twins)
 
 
 def _publish(output: Output, folder: Path, record: Record) -> Artifact:

@@ -406,7 +406,7 @@ def plugin_page() -> str:
 
 PLUGINS = """\
 `cosmos plugins` lists what is installed on your machine, and `cosmos plugins show NAME` prints the same facts about one plugin. Options go
-into `cosmos.toml` under `[plugins.<name>]`, or onto a command line as `-o <name>.<field>=<value>`.
+into `cosmos.toml` under `[plugins.<name>]`, or onto a command line: `cosmos generate GENERATOR -p NAME=VALUE`, `cosmos run … -o NAME=VALUE`.
 Checks are on [their own page](checks.md), commands [on theirs](commands.md)."""
 
 
@@ -427,33 +427,84 @@ def option_names(offer: Any) -> Iterator[tuple[str, str]]:
 
 
 def commands() -> str:
-    """Every command with its help."""
-    parts = [f"## `{name}`\n\n```text\n{text}\n```" for name, text in command_help()]
-    return page("Commands", COMMANDS, *parts)
+    """Every command with its arguments, examples and options."""
+    from cosmos_core.cli.asked import everywhere
+
+    parts = [_command(name, command) for name, command in each_command()]
+    return page("Commands", COMMANDS, "## Everywhere", option_table(everywhere()), *parts)
 
 
 COMMANDS = """\
-Every command takes `--json` for the same facts as objects, and `--help`. [Exit codes](errors.md) tell the class of an error."""
+The same help, for one command: `cosmos COMMAND --help`. With `--json` every command answers in JSON, errors too; [exit codes](errors.md) tell
+the class of an error. Ids of runs may be shortened to what is unique."""
 
 
-def command_help() -> Iterator[tuple[str, str]]:
-    """Pairs of a command's full name and its help text."""
-    from cosmos_core.cli.root import root
-
-    yield from _walk(root, "cosmos", None)
-
-
-def _walk(command: click.Command, name: str, parent: click.Context | None) -> Iterator[tuple[str, str]]:
+def each_command() -> Iterator[tuple[str, click.Command]]:
+    """Pairs of a command's full name and the command, groups before what is in them. Only ours, whatever is installed."""
     import click
 
-    context = click.Context(command, info_name=name.rpartition(" ")[2], parent=parent, max_content_width=100)
-    context.terminal_width = 100
-    yield name, command.get_help(context)
-    if isinstance(command, click.Group):
-        for inner in command.list_commands(context):
-            found = command.get_command(context, inner)
-            if found is not None and not found.hidden:
-                yield from _walk(found, f"{name} {inner}", context)
+    from cosmos_core.cli.root import OWN, root
+
+    context = click.Context(root)
+    for name in [*OWN, *(set(first_party().offers(extend.Command)) - OWN.keys())]:
+        if (command := root.get_command(context, name)) is not None:
+            yield from _inside(f"cosmos {name}", command)
+
+
+def _inside(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    for inner, found in getattr(command, "commands", {}).items():
+        yield from _inside(f"{name} {inner}", found)
+
+
+def command_line(name: str, command: click.Command) -> str:
+    """How a command is typed: ``cosmos run [OPTIONS] PROMPT|@NAME``."""
+    typed = [_argument(param) for param in command.params if param.param_type_name == "argument"]
+    options = ["[OPTIONS]"] if _own_options(command) else []
+    return " ".join([name, *options, *typed, *(["COMMAND"] if hasattr(command, "commands") else [])])
+
+
+def _argument(param: click.Parameter) -> str:
+    name = (param.metavar or str(param.name).upper()).strip("[].")
+    name = name if param.required else f"[{name}]"
+    return f"{name}..." if param.nargs == -1 else name
+
+
+def _own_options(command: click.Command) -> list[click.Parameter]:
+    shared = getattr(command, "shared", [])
+    return [param for param in command.params if param.param_type_name == "option" and param not in shared]
+
+
+def _command(name: str, command: click.Command) -> str:
+    examples = "\n".join(getattr(command, "examples", []))
+    told = prose(str(command.help or "").partition("\f")[0])
+    parts = [f"## `{command_line(name, command)}`", told, f"```sh\n{examples}\n```" if examples else ""]
+    return "\n\n".join(part for part in [*parts, option_table(_own_options(command))] if part)
+
+
+def option_table(params: Iterable[click.Parameter]) -> str:
+    """A Markdown table of options; empty when there are none."""
+    shown = [param for param in params if not getattr(param, "hidden", False)]
+    rows = [row((_option(param), _prose_of(param))) for param in shown]
+    return "\n".join([row(("option", "meaning")), row(("---", "---")), *rows]) if rows else ""
+
+
+def _option(param: click.Parameter) -> str:
+    names = ", ".join(f"`{name}`" for name in [*param.opts, *param.secondary_opts])
+    if getattr(param, "is_flag", False) or getattr(param, "count", False):
+        return names
+    choices = getattr(param.type, "choices", None)
+    return (
+        f"{names} `{param.metavar or ('|'.join(map(str, choices)) if choices else param.type.name.upper())}`"
+    )
+
+
+def _prose_of(param: click.Parameter) -> str:
+    text = str(getattr(param, "help", "") or "")
+    low, high = getattr(param.type, "min", None), getattr(param.type, "max", None)
+    bounds = f" From {low} to {high}." if low is not None and high is not None else ""
+    shown = getattr(param, "show_default", False) is True
+    return " ".join(text.split()) + bounds + (f" Default: `{param.default}`." if shown else "")
 
 
 def submission_page() -> str:

@@ -201,7 +201,7 @@ def command(name: str, *, examples: str, **settings: Any) -> Callable[[Callable[
     """Make a command of a function whose first argument is what was asked."""
 
     def make(function: Callable[..., None]) -> Spoken:
-        return click.command(name, cls=Spoken, examples=examples, **settings)(click.pass_obj(function))
+        return click.command(name, **({"cls": Spoken, "examples": examples} | settings))(click.pass_obj(function))
 
     return make
 

@@ -108,7 +108,7 @@ def tell(asked: Asked, error: CosmosError) -> None:
         asked.answer({"error": facts(error)})
         return
     found = say.findings(error.findings) if isinstance(error, RefusedError) else ""
-    _lines(str(error), error.hint, found)
+    lines(str(error), error.hint, found)
 
 
 def _facts(kind: str, message: str, hint: str, code: int) -> dict[str, Any]:
@@ -119,11 +119,12 @@ def _say(asked: Asked, kind: str, message: str, hint: str, code: int) -> int:
     if asked.json:
         asked.answer({"error": _facts(kind, message, hint, code)})
     else:
-        _lines(message, hint, label="" if kind == "interrupted" else "error")
+        lines(message, hint, label="" if kind == "interrupted" else "error")
     return code
 
 
-def _lines(message: str, hint: str, found: str = "", *, label: str = "error") -> None:
+def lines(message: str, hint: str, found: str = "", *, label: str = "error") -> None:
+    """Write an error to stderr: sentence, findings, hint."""
     title = click.style(f"{label}: ", fg="red", bold=True) if label else ""
     click.echo(f"{title}{message}", err=True, color=colour())
     if found:

@@ -41,7 +41,7 @@ _FILE_NAMES = {"seg": "segmentation.mp4"}
 _STYLES = {"color": "colour", "vis": "colour"}
 _DERIVED, _ENCODED = "derived by cosmos-core from color ", "encoded by cosmos-core from "
 # A segmentation with more colours in one frame than any scene has objects went through a lossy encoder.
-_MOST_COLOURS = 512
+_MOST_COLOURS = 256
 
 
 @attrs.frozen(kw_only=True)

@@ -173,7 +173,7 @@ class Runs(Opened):
 
 
 def _check_text(new: NewRun) -> None:
-    # SQLite would take a NUL and PostgreSQL would not; a spec is JSON, where it is written \\u0000.
+    # SQLite would take a NUL and PostgreSQL would not; a spec is JSON, where it is escaped.
     for text in (new.id, new.name, new.load_key, new.prompt_ref, new.parent, new.campaign):
         if "\x00" in text:
             raise InputError(f"{text!r} cannot be stored: it holds a NUL character")

@@ -25,7 +25,7 @@ def _in_a_fresh_python(source):
         key: value for key, value in os.environ.items() if not key.startswith(("COSMOS_", "COV_", "PYTEST_"))
     }
     done = subprocess.run(
-        [sys.executable, "-c", _PROLOGUE + source],
+        [sys.executable, "-W", "error", "-c", _PROLOGUE + source],
         capture_output=True,
         text=True,
         check=False,

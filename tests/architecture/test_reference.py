@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from cosmos_core import errors, extend, hookspecs, plugins, run, settings
+from cosmos_core.builtin.commands import THEMES
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -121,9 +122,25 @@ def test_every_option_of_a_plugin_says_what_it_is_for(generator):
     assert [] == silent
 
 
-def test_every_command_has_a_heading(generator):
-    """The page walks the same tree that ``cosmos --help`` shows."""
-    assert [name for name, _ in generator.command_help()] == _headings("commands.md")
+def test_every_command_has_a_heading_with_its_arguments(generator):
+    """Each command and subcommand that ``cosmos --help`` leads to is on the page, as it is typed."""
+    wanted = [generator.command_line(name, command) for name, command in generator.each_command()]
+    themes = {f"cosmos {name}" for commands in THEMES.values() for name in commands}
+
+    assert ["Everywhere", *wanted] == _headings("commands.md")
+    assert themes <= {name for name, _ in generator.each_command()}
+
+
+def test_every_option_of_a_command_says_what_it_is_for(generator):
+    """No option is left to its name."""
+    silent = [
+        f"{name} {param.opts[0]}"
+        for name, command in generator.each_command()
+        for param in command.params
+        if param.param_type_name == "option" and not param.help
+    ]
+
+    assert [] == silent
 
 
 def test_every_link_to_a_page_leads_somewhere():

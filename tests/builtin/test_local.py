@@ -438,7 +438,7 @@ except HostError as error:
 
     assert done.stdout.startswith("cannot place job b/1/1 on here: File too large"), done.stderr
     assert session.find("b/1/1") is None
-    assert [[], []] == [list((state / "local" / name).iterdir()) for name in ("jobs", "tmp")]
+    assert [[], []] == [list((state / name).iterdir()) for name in ("jobs", "tmp")]
 
 
 @posix

@@ -52,7 +52,11 @@ def street(step: float = 0.0) -> Passes:
         left = 1.4 + bay * 1.2
         _pane(color, 12.0 - step, left, left + 0.7, 2.6, 4.0)
     return Passes(
-        color=color, depth=depth.astype(np.uint8), seg=seg, edge=cv2.Canny(color, 100, 200), vis=cv2.blur(color, (9, 9))
+        color=color,
+        depth=depth.astype(np.uint8),
+        seg=seg,
+        edge=cv2.Canny(color, 100, 200),
+        vis=cv2.blur(color, (9, 9)),
     )
 
 
@@ -102,14 +106,23 @@ def test_every_meaning_changes_the_look(meaning):
     """
     No meaning is a word without an effect.
     """
-    word = next(words.split()[0] for axis in MEANINGS.values() for name, words in axis.items() if name == meaning)
+    word = next(
+        words.split()[0] for axis in MEANINGS.values() for name, words in axis.items() if name == meaning
+    )
 
     assert attrs.evolve(Look(), words=(meaning,)) != read(word.replace("_", " "))
 
 
 @pytest.mark.parametrize(
     "prompt",
-    ["", "a street in Tokyo", "a brainstorm in a nightclub", "a snowman under a rainbow", "clear glass", "prices fall"],
+    [
+        "",
+        "a street in Tokyo",
+        "a brainstorm in a nightclub",
+        "a snowman under a rainbow",
+        "clear glass",
+        "prices fall",
+    ],
 )
 def test_words_inside_other_words_say_nothing(prompt):
     """
@@ -212,7 +225,9 @@ def test_shape_tells_sky_ground_height_and_normals():
     assert shape.sky[10, 20] == pytest.approx(1.0)
     assert shape.ground[HEIGHT - 10, WIDTH // 2] == pytest.approx(1.0)
     assert shape.ground[HORIZON - 10, 250] == pytest.approx(0.0)
-    assert 4.2 == pytest.approx(shape.height[_box(12.0, 5.0, 5.1, 4.1, 4.3)[0].start // small, 250 // small], abs=0.7)
+    assert 4.2 == pytest.approx(
+        shape.height[_box(12.0, 5.0, 5.1, 4.1, 4.3)[0].start // small, 250 // small], abs=0.7
+    )
     assert shape.normal[HEIGHT // small - 8, WIDTH // 2 // small, 1] < -0.9
     assert shape.normal[HORIZON // small - 6, 250 // small, 2] < -0.9
 
@@ -331,7 +346,15 @@ def test_no_look_flickers(prompt):
     look, frames = read(prompt), [street(0.08 * index) for index in range(10)]
     tracker = Tracker(look, 1)
     made = [
-        augment(passes, {"depth": 0.5, "edge": 0.4}, look, seed=1, index=index, fps=24.0, scene=tracker.follow(passes))
+        augment(
+            passes,
+            {"depth": 0.5, "edge": 0.4},
+            look,
+            seed=1,
+            index=index,
+            fps=24.0,
+            scene=tracker.follow(passes),
+        )
         for index, passes in enumerate(frames)
     ]
     grey = np.stack([cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), (160, 90)).astype(float) for f in made])
@@ -350,7 +373,9 @@ def test_windows_stay_as_they_are_while_the_camera_moves():
 
     def lit(index):
         scale = glow[index].shape[1] / WIDTH
-        centres = [_box(12.0 - 0.08 * index, left + 0.3, left + 0.4, 3.2, 3.5) for left in np.arange(5) * 1.2 + 1.4]
+        centres = [
+            _box(12.0 - 0.08 * index, left + 0.3, left + 0.4, 3.2, 3.5) for left in np.arange(5) * 1.2 + 1.4
+        ]
         return [glow[index][int(r.start * scale), int(c.start * scale)].max() > 0.15 for r, c in centres]
 
     assert 0 < look.windows < 1
@@ -373,7 +398,9 @@ def _textured(step: float) -> Passes:
     away = 8.0 - step
     marks = np.random.default_rng(2).integers(0, 255, (60, 120), np.uint8)
     pixels = FOCAL * WIDTH / away * 0.18
-    place = np.array([[pixels, 0, WIDTH / 2 - 60 * pixels], [0, pixels, HEIGHT / 2 - 30 * pixels]], np.float32)
+    place = np.array(
+        [[pixels, 0, WIDTH / 2 - 60 * pixels], [0, pixels, HEIGHT / 2 - 30 * pixels]], np.float32
+    )
     grey = cv2.warpAffine(marks, place, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     depth = np.full((HEIGHT, WIDTH), round(NEAREST * 255 / away), np.uint8)
     return Passes(color=cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), depth=depth)
@@ -446,7 +473,9 @@ def test_depth_weight_goes_from_a_guess_to_the_pass():
     assert [0.0, 1.0] == [fidelity(0.0), fidelity(1.0)]
 
 
-@pytest.mark.parametrize("missing", [("depth",), ("seg",), ("edge",), ("vis",), ("depth", "seg", "edge", "vis")])
+@pytest.mark.parametrize(
+    "missing", [("depth",), ("seg",), ("edge",), ("vis",), ("depth", "seg", "edge", "vis")]
+)
 @pytest.mark.parametrize("prompt", ["a cyberpunk city at night in the rain", "snow and fog", "a sunny day"])
 def test_missing_passes_and_no_weights_still_give_a_picture(missing, prompt):
     """
@@ -458,7 +487,9 @@ def test_missing_passes_and_no_weights_still_give_a_picture(missing, prompt):
     assert frame.std() > 8
 
 
-@pytest.mark.parametrize(("width", "height"), [(16, 16), (64, 48), (128, 72), (704, 1280), (1280, 704), (1920, 1080)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(16, 16), (64, 48), (128, 72), (704, 1280), (1280, 704), (1920, 1080)]
+)
 def test_the_label_is_there_and_small(width, height):
     """
     Every frame carries the label, which covers at most 4 % of it and is brighter than what it covers.
@@ -489,4 +520,6 @@ def test_tiny_frames_work():
     tiny = Passes(color=np.full((16, 16, 3), 90, np.uint8), depth=np.full((16, 16), 40, np.uint8))
     look = read("a snowy cyberpunk night in the fog and rain")
 
-    assert (16, 16, 3) == augment(tiny, {}, look, seed=0, index=0, fps=24.0, scene=Tracker(look, 0).follow(tiny)).shape
+    assert (16, 16, 3) == augment(
+        tiny, {}, look, seed=0, index=0, fps=24.0, scene=Tracker(look, 0).follow(tiny)
+    ).shape

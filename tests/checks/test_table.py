@@ -195,9 +195,20 @@ def black_although_night_is_asked_for(folder):
     return _made("black", folder, NIGHT)
 
 
+@row("rejected", "content.black")
+def black_at_its_end(folder):
+    spec = make_spec(frames=30)
+    frames = [moment.rgb for moment in media.scene(frames=29)]
+    path = controls.write_video(folder / "out.mp4", [*frames, np.zeros_like(frames[0])], spec.fps)
+    return make_output(path, spec), spec
+
+
 def _dark(path):
-    moments = media.scene(frames=SPEC.frames)
-    return controls.write_video(path, ((moment.rgb * 0.08).astype(np.uint8) for moment in moments), SPEC.fps)
+    """A street without light but for a lamp at its left side."""
+    frames = [moment.rgb for moment in media.scene(frames=SPEC.frames)]
+    lamp = np.full((1, 64, 1), 0.02)
+    lamp[:, :4] = 1
+    return controls.write_video(path, ((frame * lamp).astype(np.uint8) for frame in frames), SPEC.fps)
 
 
 @row("needs-review", "content.black")
@@ -223,6 +234,12 @@ def frozen_in_its_second_half(folder):
 @row("rejected", "content.frozen", "content.flat")
 def flat(folder):
     return _made("flat", folder)
+
+
+@row("rejected", "content.flat")
+def flat_and_growing_brighter(folder):
+    frames = [np.full((48, 64, 3), 100 + 4 * index, np.uint8) for index in range(SPEC.frames)]
+    return make_output(controls.write_video(folder / "out.mp4", frames, SPEC.fps), SPEC), SPEC
 
 
 @row("needs-review", "content.flicker")
@@ -296,9 +313,7 @@ def test_the_table(table, name):
 @pytest.mark.parametrize("name", [name for name, (_, _, failing) in ROWS.items() if failing])
 def test_what_is_found_says_what_to_do(table, name):
     """A finding names the file and a way out, and says who asked."""
-    bad = [
-        finding for finding in examine(*table[name], CHECKS).findings if finding.level is not Level.OK
-    ]
+    bad = [finding for finding in examine(*table[name], CHECKS).findings if finding.level is not Level.OK]
 
     assert [] == [finding for finding in bad if not (finding.hint and finding.check)]
     assert [] == [finding for finding in bad if table[name][0].name not in finding.message]
@@ -310,13 +325,13 @@ def _outcome(checks, table):
 
 
 @pytest.mark.parametrize("name", [check.name for check in CHECKS])
-@pytest.mark.parametrize("mutant", ["silent", "refusing", "other-requirement"])
+@pytest.mark.parametrize("mutant", ["silent", "refusing", "weighing-otherwise"])
 def test_no_rule_can_be_flipped_unnoticed(table, name, mutant):
-    """A check that falls silent, refuses everything or changes its weight changes a row of the table."""
+    """A check that falls silent, refuses everything or weighs otherwise changes a row of the table."""
     flip = {
         "silent": lambda check: attrs.evolve(check, look=lambda output, spec: ()),
         "refusing": lambda check: attrs.evolve(check, look=lambda output, spec: [fail("no")]),
-        "other-requirement": _reweighed,
+        "weighing-otherwise": _reweighed,
     }[mutant]
     mutated = [flip(check) if check.name == name else check for check in CHECKS]
 

@@ -29,7 +29,7 @@ def _new_run(number, *, text="A rainy street", backend="preview", **given):
         options={"strength": 0.5, "words": ["é", "日本"]},
     )
     values = {"id": f"r{number:07d}", "name": f"run-{number}", "load_key": "model-a", "seconds": 60.0}
-    return NewRun(spec=spec, **(values | {"needs": Needs(gpus=1, vram_gb=40.5)} | given))
+    return NewRun(**(values | {"spec": spec, "needs": Needs(gpus=1, vram_gb=40.5)} | given))
 
 
 @pytest.fixture

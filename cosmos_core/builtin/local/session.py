@@ -58,7 +58,7 @@ class LocalSession:
         Raises:
             HostError: when the root cannot be made.
         """
-        root = Path(host.root).expanduser() if host.root else state / "local"
+        root = Path(host.root).expanduser() if host.root else state
         owner = hashlib.sha256(str(state.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         made = cls(host=host.name, root=root.resolve(), owner=owner)
         with files.refused(f"cannot use {root} on {host.name}"):

@@ -278,9 +278,13 @@ def _normals(near: Bytes) -> Floats:
     columns = np.arange(width, dtype=np.float32)[None, :] - width / 2
     rows = np.arange(height, dtype=np.float32)[:, None] - height / 2
     normal = np.stack([focal * across, focal * down, level - columns * across - rows * down], axis=2)
-    normal = cv2.blur(normal, (5, 5))
-    size = np.sqrt((normal * normal).sum(axis=2, keepdims=True))
-    return -normal / np.maximum(size, 1e-3)
+    # The median keeps a wall's normals out of the tree before it, where a mean would draw a halo.
+    normal = cv2.blur(cv2.medianBlur(_unit(normal), 5), (3, 3))
+    return -_unit(normal)
+
+
+def _unit(vectors: Floats) -> Floats:
+    return vectors / np.maximum(np.sqrt((vectors * vectors).sum(axis=2, keepdims=True)), 1e-3)
 
 
 def _upright(plane: Plane, height: int, width: int) -> Floats:

@@ -69,7 +69,9 @@ def _on_fronts(passes: Passes, shape: Shape, leafy: Any) -> Any:
     if passes.seg is None:
         return level > 2.2
     key = segment_keys(cv2.resize(passes.seg, (width, height), interpolation=cv2.INTER_NEAREST))
-    size, high, green = (np.bincount(key[where].ravel(), minlength=4096) for where in (..., level > 4.0, leafy))
+    size, high, green = (
+        np.bincount(key[where].ravel(), minlength=4096) for where in (..., level > 4.0, leafy)
+    )
     fronts = (high > 0.2 * size) & (green < 0.15 * size) & (size > height * width // 1500)
     fronts[0] = False
     return fronts[key] & (level > 0.35)

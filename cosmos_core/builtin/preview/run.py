@@ -205,7 +205,7 @@ def make(request: Request, path: Path) -> None:
         InputError: when an input is unreadable or shorter than the request.
     """
     metadata = {
-        "title": f"{request.name}: {TEXT}",
+        "title": TEXT,
         "comment": f"{NOTICE} Spec {request.spec_digest}.",
         "description": NOTICE,
     }

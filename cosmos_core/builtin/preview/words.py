@@ -215,18 +215,18 @@ def _reach(tokens: list[str], start: int, joins: set[str]) -> Iterator[int]:
     waiting: list[int] = []
     crossed = False
     for place in range(start, len(tokens)):
-        token = tokens[place]
-        if token in _MEANING_OF:
+        word = tokens[place]
+        if word in _MEANING_OF:
             if crossed:
                 waiting.append(place)
             else:
                 yield place
-        elif token in joins:
+        elif word in joins:
             yield from waiting
             waiting, crossed = [], False
-        elif token == ",":
+        elif word == ",":
             crossed = True
-        elif token not in _FILLERS | _WEAKER | _STRONGER:
+        elif word not in _FILLERS | _WEAKER | _STRONGER:
             return
 
 
@@ -428,6 +428,8 @@ def _fall(look: Look, settled: dict[str, float]) -> Look:
     strength = settled[kind]
     if look.hour in {"as shot", "day"} and "sunny" not in settled:
         look = _closed(look, 0.72 if rain else 0.95)
+    elif look.hour != "as shot":
+        look = attrs.evolve(look, sky_low=_greyed(look.sky_low, 0.6), sun=_scaled(look.sun, 0.5))
     return attrs.evolve(
         look,
         rain=max(look.rain if rain else 0.0, rain * strength),
@@ -514,6 +516,15 @@ _NIGHTFALL = frozenset(
 
 def _scaled(colour: Rgb, factor: float) -> Rgb:
     return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
+
+
+def _greyed(colour: Rgb, share: float) -> Rgb:
+    grey = 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2]
+    return (
+        colour[0] + share * (grey - colour[0]),
+        colour[1] + share * (grey - colour[1]),
+        colour[2] + share * (grey - colour[2]),
+    )
 
 
 def _mixed(tint: Rgb, share: float) -> Rgb:

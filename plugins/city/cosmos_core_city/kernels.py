@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept, and the decorator that compiles them.
+"""Where compiled kernels are kept, and the decorators that compile them.
 
 Importing this module imports numba. The cache lies in the user's cache folder, because a package's own folder
 may be read-only and is lost with every environment.
@@ -25,9 +25,14 @@ from numba.core import types  # noqa: E402
 from numba.extending import intrinsic  # noqa: E402
 
 
-def kernel(function: F) -> F:
+def exact(function: F) -> F:
     """Compile *function* on first use, keep it on disk, and release the GIL while it runs."""
     return numba.njit(nogil=True, cache=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+
+
+def loose(function: F) -> F:
+    """As :func:`exact`, for colours: sums may be taken in another order, the same one for every pixel and thread."""
+    return numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)(function)  # type: ignore[no-any-return]
 
 
 @intrinsic  # type: ignore[misc]
@@ -38,7 +43,3 @@ def bits(typingctx, value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
         return builder.bitcast(args[0], ir.IntType(32))
 
     return types.int32(types.float32), codegen
-
-
-def pure(function):
-    return numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)(function)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cosmos_core_city.kernels import bits, kernel
+from cosmos_core_city.kernels import bits, exact
 
 BAND = 16
 """Rows of pixels that one task fills, small enough for its keys to stay in the cache."""
@@ -17,7 +17,7 @@ SNAP = 256.0
 """Corners lie on a grid of this many steps a pixel: differences of corners are then exact in float64."""
 
 
-@kernel
+@exact
 def project(vertices, camera, lens, perspective, seen, screen):
     """World *vertices* (V, 3) to *seen* (V, 3), x right, y down, z forward, and to snapped pixels *screen* (V, 2)."""
     for v in range(vertices.shape[0]):
@@ -30,7 +30,7 @@ def project(vertices, camera, lens, perspective, seen, screen):
             screen[v, 1] = np.floor((lens[1] * seen[v, 1] / depth + lens[3]) * SNAP + 0.5) / SNAP
 
 
-@kernel
+@exact
 def before(a, b):
     """Whether point *a* comes before *b* in an order that does not depend on who asks."""
     for axis in range(3):
@@ -39,7 +39,7 @@ def before(a, b):
     return False
 
 
-@kernel
+@exact
 def clip(corners, near, lens, poly):
     """Cut a triangle (3, 3) at z = *near* into *poly* (4, 2) in snapped pixels; its number of corners.
 
@@ -63,7 +63,7 @@ def clip(corners, near, lens, poly):
     return count
 
 
-@kernel
+@exact
 def setup(first, last, triangles, thin, seen, screen, lens, perspective, near, far, size, poly, counts, plane, rows):
     """Prepare triangles *first* to *last*: cull, clip, and write polygon, depth plane and rows of bands.
 
@@ -119,7 +119,7 @@ def setup(first, last, triangles, thin, seen, screen, lens, perspective, near, f
         rows[t, 1] = min((height + BAND - 1) // BAND, int(np.floor(bottom / BAND)) + 1)
 
 
-@kernel
+@exact
 def sort(rows, starts):
     """Triangles by band: fills *starts* (bands + 1) and returns the triangles' numbers, band after band."""
     starts[:] = 0
@@ -137,7 +137,7 @@ def sort(rows, starts):
     return order
 
 
-@kernel
+@exact
 def fill(order, poly, counts, plane, scale, top, keys):
     """Draw the triangles of *order* into *keys*, rows from *top*, at *scale* samples a pixel and axis."""
     height, width = keys.shape
@@ -176,7 +176,7 @@ def fill(order, poly, counts, plane, scale, top, keys):
                 line[x] = max(line[x], (np.int64(bits(v)) << 32) | np.int64(t))
 
 
-@kernel
+@exact
 def visibility(first, last, order, starts, poly, counts, plane, ids, inverse):
     """Bands *first* to *last* of the triangle (-1: none) and the 1/z (0: none) at each pixel centre."""
     height, width = ids.shape
@@ -196,7 +196,7 @@ def visibility(first, last, order, starts, poly, counts, plane, ids, inverse):
                     inverse[top + row, x] = min(max(value, plane[t, 3]), plane[t, 4])
 
 
-@kernel
+@exact
 def soften(first, last, order, starts, poly, counts, plane, ids, shaded, smooth):
     """Bands *first* to *last* of an anti-aliased picture, without shading anything twice.
 
@@ -239,7 +239,7 @@ def soften(first, last, order, starts, poly, counts, plane, ids, shaded, smooth)
                 smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = red >> 2, green >> 2, blue >> 2
 
 
-@kernel
+@exact
 def values(first, last, order, starts, poly, counts, plane, nearest):
     """Bands *first* to *last* of the greatest value a ray meets, 0 where it meets none: a shadow map."""
     height, width = nearest.shape

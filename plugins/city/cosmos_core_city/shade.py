@@ -11,7 +11,7 @@ from typing import NamedTuple, TYPE_CHECKING
 
 import numpy as np
 
-from cosmos_core_city.kernels import pure
+from cosmos_core_city.kernels import loose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ def curve(exposure: float) -> NDArray[np.uint8]:
     return np.floor(screen * 255 + 0.5).astype(np.uint8)
 
 
-@pure
+@loose
 def chance(a, b, c):
     """A number in [0, 1) that depends on three integers and on nothing else."""
     h = (np.int64(a) * 374761393 + np.int64(b) * 668265263 + np.int64(c) * 2147483647) & _MASK
@@ -82,7 +82,7 @@ def chance(a, b, c):
     return ((h ^ (h >> 15)) & 0xFFFFFF) / 16777216.0
 
 
-@pure
+@loose
 def grain(tile, x, y):
     """Noise at (x, y), where 1 is one repetition of *tile* (512, 512)."""
     fx, fy = x * 512.0, y * 512.0
@@ -95,13 +95,13 @@ def grain(tile, x, y):
     return low * (1.0 - ty) + high * ty
 
 
-@pure
+@loose
 def fade(footprint, size):
     """1 where a detail of *size* covers pixels of *footprint* well, 0 where it would alias."""
     return min(1.0, max(0.0, 1.8 - 1.6 * footprint / size))
 
 
-@pure
+@loose
 def pulse(x, period, gap, footprint):
     """How much of a pixel at *x* lies in the gaps of a repeating pattern: box-filtered, 0 to 1."""
     half = max(footprint, 1e-4) * 0.5
@@ -112,7 +112,7 @@ def pulse(x, period, gap, footprint):
     return inside / (b - a)
 
 
-@pure
+@loose
 def sky(light, tile, dx, dy, dz):
     """The colour of the sky in a direction."""
     up = max(dz, 0.0)
@@ -132,7 +132,7 @@ def sky(light, tile, dx, dy, dz):
     return r + glow * light.sun_color[0] * 0.3, g + glow * light.sun_color[1] * 0.3, b + glow * light.sun_color[2] * 0.3
 
 
-@pure
+@loose
 def mirrored(light, tile, px, py, pz, dx, dy, dz):
     """What a smooth surface at a point reflects: the fronts across the street up to their roofs, then sky."""
     r, g, b = sky(light, tile, dx, dy, abs(dz))
@@ -150,7 +150,7 @@ def mirrored(light, tile, px, py, pz, dx, dy, dz):
     return r, g, b
 
 
-@pure
+@loose
 def room(table, m, u, z, du, dn, dz):
     """The colour behind a window: a ray from (u, z) on the pane into a room that is not there as geometry."""
     width, height = table[m, 10], table[m, 11]
@@ -184,7 +184,7 @@ def room(table, m, u, z, du, dn, dz):
     return r, g, b
 
 
-@pure
+@loose
 def window(table, m, u, z, du, dn, dz, footprint, lit):
     """What one sees through a pane: blinds, curtains or the room. *lit* is the light that falls on the pane."""
     v = (z - table[m, 9]) / table[m, 11]
@@ -200,7 +200,7 @@ def window(table, m, u, z, du, dn, dz, footprint, lit):
     return room(table, m, u, z, du, dn, dz)
 
 
-@pure
+@loose
 def brick(table, m, tile, u, z, footprint):
     """Running bond with mortar: bricks differ, joints fade with distance."""
     length, course = table[m, 8], table[m, 9]
@@ -219,7 +219,7 @@ def brick(table, m, tile, u, z, footprint):
     return r, g, b
 
 
-@pure
+@loose
 def ground(kind, table, m, tile, x, y, footprint):
     """Asphalt (kind 4) or slabs of concrete (kind 3) with joints every ``table[m, 8]`` metres, 0 for none."""
     broad = grain(tile, x / 23.0, y / 17.0)
@@ -240,7 +240,7 @@ def ground(kind, table, m, tile, x, y, footprint):
     return table[m, 1] * tone, table[m, 2] * tone, table[m, 3] * tone
 
 
-@pure
+@loose
 def plaster(table, m, tile, u, z, footprint):
     """Stucco and stone: clouds, stains that run down, a little grain."""
     stain = max(0.0, grain(tile, u / 2.3, z / 26.0) + 0.25 * grain(tile, u / 0.7, z / 9.0))
@@ -250,7 +250,7 @@ def plaster(table, m, tile, u, z, footprint):
     return r * tone, g * tone, b * tone
 
 
-@pure
+@loose
 def stroke(letters, number, s, t):
     """A bitmap of a name between its points, so that letters get round corners."""
     i, j = int(np.floor(s)), int(np.floor(t))
@@ -263,7 +263,7 @@ def stroke(letters, number, s, t):
     return total
 
 
-@pure
+@loose
 def sign(table, m, letters, u, z, footprint):
     """Colour B's letters on colour A; ``table[m, 12]`` is the name, ``table[m, 13]`` its columns."""
     number, count = int(table[m, 12]), table[m, 13]
@@ -280,7 +280,7 @@ def sign(table, m, letters, u, z, footprint):
     )
 
 
-@pure
+@loose
 def tower(table, m, tile, u, z, footprint):
     """The front of a far house: a grid of windows, 1 in the last value where a pane is."""
     du, dz = footprint / table[m, 8], footprint / table[m, 9]
@@ -305,7 +305,7 @@ def tower(table, m, tile, u, z, footprint):
     return r, g, b, pane * clear
 
 
-@pure
+@loose
 def lit(shadows, sun, x, y, z):
     """The share of the sun that reaches a point: bilinear 3 x 3 comparison in the shadow map."""
     u = sun[0, 0] * x + sun[0, 1] * y + sun[0, 2] * z + sun[0, 3]
@@ -327,7 +327,7 @@ def lit(shadows, sun, x, y, z):
     return total / 9.0
 
 
-@pure
+@loose
 def occlusion(first, last, ids, inverse, normals, camera, lens, taps, radius, open_sky):
     """Rows *first* to *last* of half-size ambient occlusion, 1 where nothing is near.
 
@@ -370,7 +370,7 @@ def occlusion(first, last, ids, inverse, normals, camera, lens, taps, radius, op
             open_sky[row, column] = max(0.0, 1.0 - 2.1 * shut / taps.shape[1])
 
 
-@pure
+@loose
 def calm(first, last, inverse, rough, smooth):
     """Rows *first* to *last* of *rough* averaged over the 4 x 4 pattern of its rotations, within one depth."""
     height, width = rough.shape
@@ -387,7 +387,7 @@ def calm(first, last, inverse, rough, smooth):
             smooth[row, column] = total / weight
 
 
-@pure
+@loose
 def albedo(kind, table, m, tile, letters, u, v, footprint, t):
     """The colour of a surface that is neither pane nor far front, at (u, v) on it."""
     if kind == 1:
@@ -413,7 +413,7 @@ def albedo(kind, table, m, tile, letters, u, v, footprint, t):
     return (r + (table[m, 4] - r) * mix) * tone, (g + (table[m, 5] - g) * mix) * tone, (b + (table[m, 6] - b) * mix) * tone
 
 
-@pure
+@loose
 def around(open_sky, inverse, x, y, z):
     """Half-size occlusion at a pixel: bilinear among neighbours at about the same distance *z*."""
     height, width = inverse.shape
@@ -432,7 +432,7 @@ def around(open_sky, inverse, x, y, z):
     return total / weight
 
 
-@pure
+@loose
 def axes(px, py, pz, dx, dy, nx, ny, nz):
     """Texture coordinates of a point, and the view's parts along the first of them and into the surface.
 
@@ -449,7 +449,7 @@ def axes(px, py, pz, dx, dy, nx, ny, nz):
     return px, pz, dx, dy, True
 
 
-@pure
+@loose
 def surface(table, material, tile, letters, shadows, sun, texel, light, t, px, py, pz, dx, dy, dz, nx, ny, nz, cosine, footprint, near):
     """The light that leaves a point of triangle *t* towards the eye, *near* being its share of open sky."""
     m = material[t]
@@ -504,13 +504,13 @@ def surface(table, material, tile, letters, shadows, sun, texel, light, t, px, p
     return r, g, b
 
 
-@pure
+@loose
 def tone(tones, light):
     """The screen value of an amount of light."""
     return tones[int(min(np.sqrt(max(light, 0.0) * 0.25), 1.0) * (CURVE - 1))]
 
 
-@pure
+@loose
 def shade(first, last, ids, inverse, open_sky, camera, lens, light, looks, shaded):
     """Rows *first* to *last* of the picture *shaded* (H, W, 3) uint8, one sample a pixel.
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cosmos_core_city.materials import Materials
+    from cosmos_core_city.mesh import Part
     from cosmos_core_city.spec import City
 
 _WALLS = ("#9a5a44", "#b0926e", "#84604c", "#a8a49a", "#8c4a39", "#c2b59b", "#77706a", "#b7aa92")
@@ -25,15 +26,18 @@ _SIDES = ("-x", "+x", "-y", "+y", "+z")
 def skyline(city: City, materials: Materials) -> Iterator[Thing]:
     """Houses along the next blocks, behind this one, and towers."""
     numbers = random.Random(f"{city.seed}/skyline")  # noqa: S311
-    places = [*_along(city, numbers), *_behind(city, numbers), *_towers(city, numbers)]
-    for number, (x, y, width, depth, height) in enumerate(places):
-        name = f"background {number:02d}"
-        yield thing(name, name, list(_house(x, y, width, depth, height, numbers, materials)))
+    rows = [*_along(city, numbers), *_behind(city, numbers)]
+    for number, place in enumerate([*rows, *_towers(city, numbers)]):
+        x, y = place[:2]
+        # From afar a row of houses is one thing; a tower stands for itself.
+        quarter = f"far houses {'N' if y > 0 else 'S'}{'E' if x > city.length / 2 else 'W'}"
+        group = quarter if number < len(rows) else f"tower {number - len(rows):02d}"
+        yield thing(f"background {number:02d}", group, list(_house(*place, numbers, materials)))
 
 
 def _house(
     x: float, y: float, width: float, depth: float, height: float, numbers: random.Random, materials: Materials
-) -> Iterator[object]:
+) -> Iterator[Part]:
     bay, floor = numbers.uniform(2.2, 3.2), numbers.uniform(3.1, 3.7)
     wide, tall = numbers.uniform(0.38, 0.62), numbers.uniform(0.45, 0.62)
     wall = materials.row(

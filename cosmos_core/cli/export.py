@@ -1,0 +1,55 @@
+"""``cosmos export``: sealed artifacts as a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cosmos_core.cli import complete, read, say
+from cosmos_core.cli.asked import command as make
+from cosmos_core.cli.list import filters, query
+
+if TYPE_CHECKING:
+    from cosmos_core.cli.asked import Asked
+
+
+@make(
+    "export",
+    examples="""
+        cosmos export dataset
+        cosmos export night-shots --tag night --rated 4
+        cosmos export dataset --format folder -o NAME=VALUE
+    """,
+)
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "exporter",
+    default="folder",
+    shell_complete=complete.exporters,
+    help="Which dataset format.  [default: folder]",
+)
+@click.option("-o", "--option", "option", multiple=True, metavar="NAME=VALUE", help="An option of the format.")
+@filters
+def command(asked: Asked, target: Path, exporter: str, option: tuple[str, ...], **words: Any) -> None:
+    """Write sealed artifacts as a dataset.
+
+    Only what was sealed is written, each file's bytes are hashed again, and TARGET appears when all of it is there.
+    A TARGET that exists is never changed.
+    """
+    from cosmos_core.cli.progress import progress
+
+    with asked.open() as cosmos, progress(asked) as bars:
+
+        def report(done: int, total: int, note: str = "", /) -> None:
+            bars.show("export", f"export {target.name}", done, total, note)
+
+        chosen: dict[str, Any] = dict(read.options(option, of=exporter))
+        made = cosmos.export(target, exporter=exporter, query=query(words), report=report, **chosen)
+    files = [path for path in made.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files)
+    asked.answer({"dataset": made, "format": exporter, "files": len(files), "bytes": size})
+    asked.tell(f"wrote {say.strong(say.short(made))}: {say.many(len(files), 'file')}, {say.size(size)}")
+    asked.note(say.paragraphs("", say.steps(f"cosmos verify {say.quoted(say.short(made))}")))

@@ -1,0 +1,261 @@
+"""``cosmos generate``: clips from a scene, one or many, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from cosmos_core import canonical
+from cosmos_core.cli import complete, failure, read, say
+from cosmos_core.cli.asked import command as make
+from cosmos_core.cli.asked import leave
+from cosmos_core.cli.progress import progress
+from cosmos_core.errors import CosmosError, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+    from cosmos_core.api import Cosmos
+    from cosmos_core.cli.asked import Asked
+    from cosmos_core.cli.progress import Progress
+    from cosmos_core.clip import Clip
+
+
+@attrs.frozen(kw_only=True)
+class Task:
+    """One clip to make."""
+
+    generator: str
+    options: dict[str, str]
+    name: str
+    label: str
+
+
+@attrs.frozen(kw_only=True)
+class Made:
+    """One clip as it was made, or why it was not. Plain values, so that another process can send it."""
+
+    label: str
+    folder: str = ""
+    facts: dict[str, Any] = attrs.field(factory=dict)
+    is_new: bool = True
+    error: dict[str, Any] | None = None
+
+
+@make(
+    "generate",
+    examples="""
+        cosmos generate city
+        cosmos generate city -p seed=7 -p frames=49 --name harlem
+        cosmos generate city -p seed=1..5 -p damage=0.3,0.6 -j 2     # ten clips, two at a time
+        cosmos plugins show city                                     # its options
+    """,
+)
+@click.argument("generator", shell_complete=complete.generators)
+@click.option(
+    "-p",
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the generator. 1..5 and 0.3,0.6 stand for several values: every combination becomes a clip.",
+)
+@click.option("--name", default="", help="Folder under clips/; default: the generator's name and its options' digest.")
+@click.option("-j", "jobs", type=click.IntRange(1, 64), default=1, help="How many clips at a time.  [default: 1]")
+def command(asked: Asked, generator: str, params: tuple[str, ...], name: str, jobs: int) -> None:
+    """Make clips with a generator.
+
+    Clips that were made before with the same options are not made again, so after Ctrl-C type the same once more.
+    """
+    with asked.open() as cosmos:
+        tasks = _tasks(cosmos, generator, params, name)
+        made = list(_make(cosmos, asked, tasks, min(jobs, len(tasks))))
+    _conclude(asked, made)
+
+
+def _tasks(cosmos: Cosmos, generator: str, params: Sequence[str], name: str) -> list[Task]:
+    from cosmos_core.extend import Generator
+
+    offered = cosmos.plugins.find(Generator, generator)
+    chosen = read.options(params, of=generator)
+    combinations = list(read.product(chosen, whole=_whole(offered.options)))
+    varying = read.varied(combinations)
+    return [_task(generator, each, name, varying) for each in combinations]
+
+
+def _whole(options: type | None) -> set[str]:
+    """Options whose value is a list itself, so that a comma in it does not mean several clips."""
+    from cosmos_core.options import describe
+
+    described = describe(options) if options is not None else ()
+    return {each.name for each in described if each.type.startswith(("tuple", "list"))}
+
+
+def _task(generator: str, options: dict[str, str], name: str, varying: Sequence[str]) -> Task:
+    suffix = "".join(f"-{key}{options[key]}" for key in varying)
+    shown = " ".join(f"{key}={options[key]}" for key in varying)
+    return Task(
+        generator=generator,
+        options=options,
+        name=f"{name}{suffix}" if name else "",
+        label=f"{name or generator} {shown}".strip(),
+    )
+
+
+def _make(cosmos: Cosmos, asked: Asked, tasks: Sequence[Task], jobs: int) -> Iterator[Made]:
+    with progress(asked, unit="frames") as bars:
+        try:
+            if jobs == 1:
+                yield from (_here(cosmos, task, bars) for task in tasks)
+            else:
+                yield from _side_by_side(cosmos.workspace.root, tasks, jobs, bars)
+        except KeyboardInterrupt:
+            raise failure.Stopped(
+                "stopped; whole clips are kept, the unfinished ones are not", hint="go on: type the same again"
+            ) from None
+
+
+def _here(cosmos: Cosmos, task: Task, bars: Progress) -> Made:
+    def report(done: int, total: int, note: str = "", /) -> None:
+        bars.show(task.label, task.label, done, total, note)
+
+    made = work(cosmos, task, report)
+    bars.drop(task.label)
+    return made
+
+
+def work(cosmos: Cosmos, task: Task, report: Any) -> Made:
+    """Make one clip in this process; what was foreseen to go wrong is in the answer."""
+    before = {path.name for path in cosmos.workspace.clips.glob("*")}
+    try:
+        clip = cosmos.generate(task.generator, task.options, name=task.name, report=report)
+    except CosmosError as error:
+        return Made(label=task.label, error=canonical.plain(failure.facts(error)))
+    return Made(
+        label=task.label,
+        folder=str(clip.folder),
+        facts=of_clip(clip),
+        is_new=clip.folder.name not in before,
+    )
+
+
+def of_clip(clip: Clip) -> dict[str, Any]:
+    """A clip as ``--json`` gives it."""
+    plain: dict[str, Any] = canonical.plain(clip)
+    return plain | {"digest": clip.digest, "prompt": str(clip.source.get("prompt") or "")}
+
+
+def _side_by_side(root: Path, tasks: Sequence[Task], jobs: int, bars: Progress) -> Iterator[Made]:
+    """A process a clip, *jobs* at a time; answers in the order in which they come."""
+    from multiprocessing.connection import wait
+
+    waiting = list(tasks)
+    alive: dict[Any, tuple[Task, SpawnProcess]] = {}
+    try:
+        while waiting or alive:
+            while waiting and len(alive) < jobs:
+                line, process = _begin(root, waiting[0])
+                alive[line] = (waiting.pop(0), process)
+            for line in wait(list(alive)):
+                if (made := _hear(line, *alive[line], bars)) is not None:
+                    alive.pop(line)
+                    yield made
+    finally:
+        for _, process in alive.values():
+            process.terminate()
+            process.join()
+
+
+def _begin(root: Path, task: Task) -> tuple[Connection, SpawnProcess]:
+    import multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_elsewhere, args=(root, task, theirs), name=task.label)
+    process.start()
+    # With our copy closed, its death is the end of the line.
+    theirs.close()
+    return ours, process
+
+
+def _hear(line: Any, task: Task, process: SpawnProcess, bars: Progress) -> Made | None:
+    """One word of a process: its answer, or None for progress. One that died without an answer has one too."""
+    try:
+        word = line.recv()
+    except EOFError:
+        process.join()
+        message = f"its process ended with exit code {process.exitcode} and without a clip"
+        word = Made(label=task.label, error=failure.facts(CosmosError(message, hint="try it alone: -j 1 -v")))
+    if not isinstance(word, Made):
+        bars.show(task.label, task.label, *word)
+        return None
+    process.join()
+    line.close()
+    bars.drop(task.label)
+    return word
+
+
+def _elsewhere(root: Path, task: Task, line: Connection) -> None:
+    """Make one clip in a process of its own. Ctrl-C is the parent's to hear, which ends this one."""
+    import signal
+    import time
+
+    from cosmos_core.api import Cosmos
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    last = [0.0]
+
+    def report(done: int, total: int, note: str = "", /) -> None:
+        if done == total or time.monotonic() - last[0] > 0.2:
+            last[0] = time.monotonic()
+            line.send((done, total, note))
+
+    with Cosmos(root) as cosmos:
+        line.send(work(cosmos, task, report))
+
+
+def _conclude(asked: Asked, made: Sequence[Made]) -> None:
+    wrong = [each.error for each in made if each.error is not None]
+    worst = max(wrong, key=lambda error: int(error["exit_code"]), default=None)
+    clips = [each.facts | {"is_new": each.is_new} for each in made if each.error is None]
+    asked.answer({"clips": clips} | ({"error": worst} if worst else {}))
+    for each in made:
+        if each.error is None:
+            asked.tell(_sentence(each))
+    for each in made:
+        if each.error is not None and not asked.json:
+            _complain(each.label if len(made) > 1 else "", each.error)
+    if clips and not worst:
+        folder = say.short(made[0].folder)
+        prompt = clips[0]["prompt"] or "the same street in heavy fog"
+        asked.note(say.paragraphs("", say.steps(f"cosmos run {say.quoted(prompt)} --clip {say.quoted(folder)}")))
+    if worst is not None:
+        leave(int(worst["exit_code"]))
+
+
+def _sentence(each: Made) -> str:
+    clip = each.facts
+    seconds = clip["frames"] / _rate(clip["fps"])
+    rows = [
+        ("", f"{say.many(clip['frames'], 'frame')}, {clip['width']}x{clip['height']}, {seconds:.1f} s"),
+        ("passes", say.words(file["modality"] for file in clip["files"])),
+        ("prompt", clip["prompt"]),
+    ]
+    title = f"{say.word('ok')}  {say.strong(say.short(each.folder))}" + ("" if each.is_new else "  made before")
+    return f"{title}\n{say.pairs(rows, indent='  ')}"
+
+
+def _rate(text: str) -> float:
+    from fractions import Fraction
+
+    return float(Fraction(text))
+
+
+def _complain(label: str, error: dict[str, Any]) -> None:
+    found = canonical.restore(list[Finding], canonical.plain(error.get("findings", [])))
+    failure.lines(f"{label}: {error['message']}" if label else error["message"], error["hint"], say.findings(found))

@@ -1,0 +1,310 @@
+"""Taking batches, keeping them, losing them, taking them over."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from cosmos_core.errors import CosmosError
+from cosmos_core.run import Needs, State
+from cosmos_core.store import LeaseLost
+
+
+def test_a_claim_gives_a_batch_of_one_load_key(store, accept, take):
+    """
+    The worker gets what waits under its load key, in the order of the queue, and nobody else's.
+    """
+    accept(2, load_key="model-b")
+    short, long = accept(1, seconds=5.0)[0], accept(1, seconds=50.0)[0]
+
+    lease = take(slot=3, gpu="h200")
+
+    assert ("worker-1", "local", 3, "preview", "model-a") == (
+        lease.owner,
+        lease.batch.host,
+        lease.batch.slot,
+        lease.batch.backend,
+        lease.batch.load_key,
+    )
+    assert [(long.id, long.spec), (short.id, short.spec)] == [(r.run, r.spec) for r in lease.batch.requests]
+    assert (1, 1, "", None) == (lease.batch.attempt, lease.batch.fence, lease.batch.job_key, lease.batch.handle)
+    assert {State.QUEUED: 2, State.PLACED: 2} == {s: n for s, n in store.counts().items() if n}
+
+
+def test_a_claimed_run_says_so(store, accept, take):
+    """
+    The run knows its batch and counts the attempt, and the move has an event.
+    """
+    (run,) = accept()
+    lease = take()
+
+    held = store.run(run.id)
+
+    assert (State.PLACED, lease.batch.id, 1) == (held.state, held.batch, held.attempt)
+    assert held.changed > run.changed
+    assert (held,) == store.held(lease)
+    event = store.events(run.id)[-1]
+    assert (State.QUEUED, State.PLACED, "worker-1") == (event.before, event.after, event.owner)
+    (attempt,) = store.attempts(run.id)
+    assert (1, lease.batch.id, 1, State.PLACED, "local", 0) == (
+        attempt.number,
+        attempt.batch,
+        attempt.fence,
+        attempt.state,
+        attempt.host,
+        attempt.slot,
+    )
+    assert attempt.started is not None
+    assert attempt.ended is None
+
+
+def test_nothing_is_claimed_twice(store, accept, take):
+    """
+    A second worker gets what the first one left, then nothing.
+    """
+    accept(3)
+
+    first, second, third = take(limit=2), take(limit=2, owner="worker-2"), take(limit=2)
+
+    runs = [request.run for lease in (first, second) for request in lease.batch.requests]
+    assert 3 == len(runs) == len(set(runs))
+    assert third is None
+
+
+def test_a_batch_never_mixes_backends(store, accept, take):
+    """
+    Two backends whose load keys happen to be equal do not share a job.
+    """
+    accept(2, backend="preview")
+    accept(2, backend="transfer", needs=Needs(gpus=0))
+
+    batches = [take().batch, take().batch]
+
+    assert ["transfer", "preview"] == [batch.backend for batch in batches]
+    assert [{"transfer"}, {"preview"}] == [{r.spec.backend for r in batch.requests} for batch in batches]
+
+
+def test_a_claim_can_be_limited_to_some_runs(store, accept, take):
+    """
+    With ``only``, what a planner chose is taken and nothing else, as far as it still waits.
+    """
+    runs = accept(4)
+    take(only=[runs[0].id])
+
+    lease = take(only=[runs[0].id, runs[2].id, "r-unknown"])
+
+    assert [runs[2].id] == [request.run for request in lease.batch.requests]
+    assert take(only=[]) is None
+    assert take(only=[runs[2].id]) is None
+
+
+def test_a_paused_queue_gives_nothing(store, accept, take):
+    """
+    While the queue is paused no worker takes new runs; what is held goes on.
+    """
+    accept(2)
+    lease = take(limit=1)
+    store.pause("the disk is full")
+
+    assert "the disk is full" == store.paused()
+    assert take() is None
+    store.move(lease, lease.batch.requests[0].run, State.RUNNING)
+
+    store.pause()
+    assert "" == store.paused()
+    store.resume()
+    assert store.paused() is None
+    assert take() is not None
+
+
+def test_a_lease_that_lasts_is_not_taken_over(store, accept, take):
+    """
+    As long as the holder may be alive, nobody gets its batch.
+    """
+    accept()
+    lease = take(lease=30.0)
+
+    assert store.adopt(owner="worker-2", hosts=["local"]) is None
+    assert store.heartbeat(lease)
+
+
+def test_a_lease_that_ran_out_is_taken_over_by_one(store, accept, take):
+    """
+    The taker gets the batch with a higher fence and the job as it was stored; a second taker gets nothing.
+    """
+    runs = accept(2)
+    old = take(lease=0.05)
+    store.launched(old, job_key=old.batch.key, handle={"pid": 4711, "folder": "/jobs/é"})
+    time.sleep(0.1)
+
+    new = store.adopt(owner="worker-2", hosts=["elsewhere", "local"])
+
+    assert store.adopt(owner="worker-3", hosts=["local"]) is None
+    assert (old.batch.id, 2, "worker-2") == (new.batch.id, 2, new.owner)
+    assert (old.batch.key, {"pid": 4711, "folder": "/jobs/é"}) == (new.batch.job_key, new.batch.handle)
+    assert new.batch.key != old.batch.key
+    assert {run.id for run in runs} == {request.run for request in new.batch.requests}
+    assert [1, 1] == [store.run(run.id).attempt for run in runs]
+
+
+def test_only_batches_on_hosts_one_can_reach_are_taken_over(store, accept, take):
+    """
+    A worker that knows other hosts leaves the batch alone.
+    """
+    accept()
+    take(lease=0.01, host="gpu-7")
+    time.sleep(0.05)
+
+    assert store.adopt(owner="worker-2", hosts=["local"]) is None
+    assert store.adopt(owner="worker-2", hosts=[]) is None
+    assert store.adopt(owner="worker-2", hosts=["local", "gpu-7"]) is not None
+
+
+def test_the_fence_stops_the_worker_that_was_taken_for_dead(store, accept, take, bring_home, artifact):
+    """
+    Whatever the old holder tries after the batch was taken over, it is told so, and nothing is written.
+    """
+    (run,) = accept()
+    old = take(lease=0.01)
+    bring_home(old, run.id)
+    time.sleep(0.05)
+    new = store.adopt(owner="worker-1", hosts=["local"])
+    before = (store.run(run.id), store.events(), store.attempts(run.id))
+
+    assert not store.heartbeat(old)
+    for attempt in (
+        lambda: store.move(old, run.id, State.CANCELLED),
+        lambda: store.seal(old, run.id, artifact(run.id), []),
+        lambda: store.reject(old, run.id, [], reason="late"),
+        lambda: store.requeue(old, [run.id], reason="late"),
+        lambda: store.launched(old, job_key="late", handle={}),
+        lambda: store.finish(old),
+    ):
+        with pytest.raises(LeaseLost, match="fence 2, ours was 1"):
+            attempt()
+    store.progress(old, {run.id: 0.25})
+
+    assert before == (store.run(run.id), store.events(), store.attempts(run.id))
+    assert () == store.artifacts()
+    store.seal(new, run.id, artifact(run.id), [])
+    assert 2 == store.attempts(run.id)[0].fence
+
+
+def test_another_name_does_not_open_a_lease(store, accept, take):
+    """
+    The fence alone is not enough: the owner must be the one who took the batch.
+    """
+    import attrs
+
+    (run,) = accept()
+    forged = attrs.evolve(take(), owner="worker-9")
+
+    assert not store.heartbeat(forged)
+    with pytest.raises(LeaseLost, match="worker-9 no longer holds"):
+        store.move(forged, run.id, State.RUNNING)
+
+
+def test_a_heartbeat_brings_a_lease_back_that_nobody_took(store, accept, take):
+    """
+    A worker that was only slow goes on where it was.
+    """
+    (run,) = accept()
+    lease = take(lease=0.01)
+    time.sleep(0.05)
+    assert 0 > store.leases()[0].seconds_left
+
+    assert store.heartbeat(lease, seconds=30.0)
+
+    assert 25 < store.leases()[0].seconds_left < 31
+    assert store.adopt(owner="worker-2", hosts=["local"]) is None
+    assert State.RUNNING is store.move(lease, run.id, State.RUNNING).state
+
+
+def test_open_leases_are_listed(store, accept, take):
+    """
+    Status shows who holds what, where, and for how much longer.
+    """
+    runs = accept(3)
+    one, two = take(limit=2, slot=1), take(owner="worker-2", slot=2)
+    store.move(two, two.batch.requests[0].run, State.FAILED)
+
+    first, second = store.leases()
+
+    assert (one.batch.id, "worker-1", "local", 1) == (first.batch, first.owner, first.host, first.slot)
+    assert tuple(run.id for run in runs[:2]) == first.runs
+    assert ("worker-2", 2, ()) == (second.owner, second.slot, second.runs)
+    assert 40 < first.seconds_left < 46
+    store.finish(two)
+    assert [one.batch.id] == [held.batch for held in store.leases()]
+
+
+def test_a_finished_batch_gives_back_what_it_did_not_bring_home(store, accept, take, bring_home, artifact):
+    """
+    Sealed runs stay sealed; the rest waits again, with the reason.
+    """
+    runs = accept(3)
+    lease = take()
+    bring_home(lease, runs[0].id)
+    store.seal(lease, runs[0].id, artifact(runs[0].id), [])
+    store.move(lease, runs[1].id, State.RUNNING)
+
+    store.finish(lease)
+
+    assert [State.SEALED, State.QUEUED, State.QUEUED] == [store.run(run.id).state for run in runs]
+    assert lease.batch.id in store.run(runs[1].id).reason
+    assert ("", 0.0) == (store.run(runs[1].id).batch, store.run(runs[1].id).progress)
+    assert not store.heartbeat(lease)
+    with pytest.raises(LeaseLost, match="is finished"):
+        store.finish(lease)
+    assert 2 == len(take().batch.requests)
+    assert [1, 2] == [attempt.number for attempt in store.attempts(runs[1].id)]
+
+
+def test_a_batch_with_unverified_outputs_is_not_finished(store, accept, take, bring_home):
+    """
+    An output that is home is neither lost nor made again: the batch stays open until it is verified.
+    """
+    home, waiting = accept(2)
+    lease = take()
+    bring_home(lease, home.id)
+
+    with pytest.raises(CosmosError, match=home.id):
+        store.finish(lease)
+
+    assert [State.RETURNED, State.PLACED] == [store.run(run.id).state for run in (home, waiting)]
+    assert store.heartbeat(lease)
+
+
+def test_an_empty_batch_can_be_taken_over_and_finished(store, accept, take, bring_home, artifact):
+    """
+    A worker that died between its last seal and the end leaves a batch that the next one just closes.
+    """
+    (run,) = accept()
+    old = take(lease=0.01)
+    bring_home(old, run.id)
+    store.seal(old, run.id, artifact(run.id), [])
+    time.sleep(0.05)
+
+    new = store.adopt(owner="worker-2", hosts=["local"])
+    store.finish(new)
+
+    assert () == new.batch.requests
+    assert () == store.leases()
+    assert State.SEALED is store.run(run.id).state
+
+
+def test_progress_is_a_hint(store, accept, take):
+    """
+    It is kept between 0 and 1, shown while the run is held, and forgotten when it waits again.
+    """
+    one, two = accept(2)
+    lease = take()
+
+    store.progress(lease, {one.id: 0.5, two.id: 7.0, "r-unknown": 0.1})
+    store.progress(lease, {})
+
+    assert [0.5, 1.0] == [store.run(run.id).progress for run in (one, two)]
+    store.requeue(lease, [one.id], reason="the host is going down")
+    store.progress(lease, {one.id: 0.75})
+    assert 0.0 == store.run(one.id).progress
