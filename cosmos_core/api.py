@@ -29,7 +29,7 @@ from cosmos_core.spec import SavedPrompt, suggest_name
 from cosmos_core.submission import Ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cosmos_core.clip import Clip
     from cosmos_core.extend import Plan, Report
@@ -280,6 +280,19 @@ class Cosmos:
         run = self.store.retry(before.id)
         self.plugins.tell("cosmos_run_moved", run=run, before=before.state, after=run.state)
         return run
+
+    def remove(self, refs: Iterable[str]) -> tuple[Run, ...]:
+        """Forget runs, all or none, then delete what ``outputs`` holds of them; gives them as they were.
+
+        Raises:
+            UnknownError: nobody knows one of them.
+            InputError: a worker holds one of them.
+        """
+        runs = tuple(self.store.run(ref) for ref in dict.fromkeys(refs))
+        self.store.remove(run.id for run in runs)
+        for run in runs:
+            shutil.rmtree(self.workspace.outputs / run.id, ignore_errors=True)
+        return runs
 
     def plan(self) -> Plan:
         """How the waiting runs would be worked from now on, by all slots of this workspace."""

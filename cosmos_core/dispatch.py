@@ -449,6 +449,10 @@ def _requeue(site: Site, lease: Lease, run: Run, reason: str) -> None:
     site.plugins.tell("cosmos_run_moved", run=site.store.run(run.id), before=run.state, after=State.QUEUED)
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether *error* says that a disk, a quota or a file size limit is exhausted."""
-    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+def is_full(error: BaseException | None) -> bool:
+    """Whether *error*, or what caused it, says that a disk, a quota or a file size limit is exhausted."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            return True
+        error = error.__cause__
+    return False

@@ -18,7 +18,7 @@ import attrs
 from cosmos_core import submission
 from cosmos_core.accept import accept
 from cosmos_core.canonical import write_file
-from cosmos_core.dispatch import Interrupted, Site, again_or_fail, carry, is_full
+from cosmos_core.dispatch import LONGEST_BACKOFF, Interrupted, Site, again_or_fail, carry, is_full
 from cosmos_core.errors import CosmosError, HostError, RefusedError, StoreError
 from cosmos_core.extend import Backend, Plan, Transport
 from cosmos_core.run import State
@@ -182,6 +182,7 @@ class Seat:
         self.taken = False
         """Another worker's batch is open on the slot: one job a slot, whoever started it."""
         self._host = host
+        self._patience = site.settings.queue.poll
 
     def adopt(self) -> Lease | None:
         """A batch that its worker left: one whose lease ran out, or whose process on this machine is no more."""
@@ -204,14 +205,17 @@ class Seat:
             self._let_go(lease)
         except (HostError, StoreError) as error:
             log.warning("batch %s waits: %s", lease.batch.id, error)
-            stop.wait(self.site.settings.queue.poll)
-            self._let_go(lease)
+            stop.wait(self._patience)
+            self._patience = min(self._patience * 2, LONGEST_BACKOFF)
+            self._let_go(lease, pause=f"a disk is full: {error}" if is_full(error) else "")
+            return
         except Exception as error:
             if is_full(error):
                 self._let_go(lease, pause=f"a disk is full: {error}")
-                return
-            log.exception("batch %s failed in a way nobody foresaw", lease.batch.id)
-            self._let_go(lease, blame=f"{type(error).__name__}: {error}")
+            else:
+                log.exception("batch %s failed in a way nobody foresaw", lease.batch.id)
+                self._let_go(lease, blame=f"{type(error).__name__}: {error}")
+        self._patience = self.site.settings.queue.poll
 
     def _let_go(self, lease: Lease, *, pause: str = "", blame: str = "") -> None:
         """Leave the batch to whoever comes next: with its runs, or without them when they are to blame."""

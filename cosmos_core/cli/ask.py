@@ -50,7 +50,9 @@ _OPTIONS = (
     click.option("--tag", multiple=True, help="Several may be given."),
     click.option("--priority", type=int, default=0, help="Higher goes first.  [default: 0]"),
     click.option("--campaign", default="", help="A name that runs are listed together by."),
-    click.option("--token", default="", help="The same token twice is the same request: nothing is queued twice."),
+    click.option(
+        "--token", default="", help="The same token twice is the same request: nothing is queued twice."
+    ),
 )
 
 

@@ -177,7 +177,7 @@ class Spoken(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then those of every command."""
         shared = [*self.shared, self.get_help_option(ctx)]
-        own = [param for param in self.get_params(ctx) if param not in shared]
+        own = [each for each in self.get_params(ctx) if isinstance(each, click.Option) and each not in shared]
         for title, params in (("Options", own), ("Everywhere", shared)):
             records = [record for param in params if param and (record := param.get_help_record(ctx))]
             if records:
@@ -197,11 +197,15 @@ class SpokenGroup(Spoken, click.Group):
         self.format_commands(ctx, formatter)
 
 
-def command(name: str, *, examples: str, **settings: Any) -> Callable[[Callable[..., None]], Spoken]:
+def command(
+    name: str, *, examples: str, cls: type[Spoken] = Spoken, **settings: Any
+) -> Callable[[Callable[..., None]], Spoken]:
     """Make a command of a function whose first argument is what was asked."""
 
     def make(function: Callable[..., None]) -> Spoken:
-        return click.command(name, **({"cls": Spoken, "examples": examples} | settings))(click.pass_obj(function))
+        return click.command(name, **({"cls": Spoken, "examples": examples} | settings))(
+            click.pass_obj(function)
+        )
 
     return make
 
@@ -216,7 +220,7 @@ def group(name: str, *, examples: str, **settings: Any) -> Callable[[Callable[..
 
         alone.__doc__ = function.__doc__
         alone.__dict__.update(function.__dict__)
-        return click.command(name, cls=SpokenGroup, examples=examples, **settings)(click.pass_obj(alone))
+        return click.command(name, cls=cls, examples=examples, **settings)(click.pass_obj(function))
 
     return make
 

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     shell_complete=complete.exporters,
     help="Which dataset format.  [default: folder]",
 )
-@click.option("-o", "--option", "option", multiple=True, metavar="NAME=VALUE", help="An option of the format.")
+@click.option(
+    "-o", "--option", "option", multiple=True, metavar="NAME=VALUE", help="An option of the format."
+)
 @filters
 def command(asked: Asked, target: Path, exporter: str, option: tuple[str, ...], **words: Any) -> None:
     """Write sealed artifacts as a dataset.

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,7 +61,7 @@ PACKAGES = (
 """Distributions whose versions a report names."""
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
     """The person pressed Ctrl-C. Says what goes on without them, and how to pick it up."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -90,7 +91,7 @@ def guarded(work: Callable[[], object], asked: Asked) -> int:
             return _crashed(asked, error)
         where = f": {error.filename}" if error.filename else ""
         return _say(asked, "machine", f"{error.strerror or error}{where}", _mend(error), 1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (the outermost line: what nobody foresaw gets a report)
         return _crashed(asked, error)
     return code if isinstance(code, int) else 0
 
@@ -138,9 +139,8 @@ def _usage(error: click.ClickException, asked: Asked) -> int:
     message = message[:1].lower() + message[1:].rstrip(".")
     context = getattr(error, "ctx", None)
     hint = f"{context.command_path} --help" if context is not None else "cosmos --help"
-    if isinstance(error, click.UsageError) and context is not None and not asked.json:
-        pieces = " ".join(context.command.collect_usage_pieces(context))
-        click.echo(f"usage: {context.command_path} {pieces}", err=True)
+    if context is not None and not asked.json:
+        hint = f"{' '.join([context.command_path, *context.command.collect_usage_pieces(context)])}   (more: {hint})"
     return _say(asked, "usage", message, hint, USAGE)
 
 
@@ -209,10 +209,8 @@ def _secrets(folder: Path | None) -> frozenset[str]:
     named = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|KEY|URL|DSN", re.IGNORECASE)
     found = {value for name, value in os.environ.items() if named.search(name)}
     texts = [*found]
-    try:
+    with suppress(OSError, ValueError):
         texts.append((_state(folder).parent / "cosmos.toml").read_text("utf-8"))
-    except (OSError, ValueError):
-        pass
     for text in texts:
         found |= set(re.findall(r"://[^:/@\s]*:([^@/\s]+)@", text))
     # A value of a few letters would blot out half of the report.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
+    from pathlib import Path
 
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
@@ -65,8 +65,12 @@ class Made:
     metavar="NAME=VALUE",
     help="An option of the generator. 1..5 and 0.3,0.6 stand for several values: every combination becomes a clip.",
 )
-@click.option("--name", default="", help="Folder under clips/; default: the generator's name and its options' digest.")
-@click.option("-j", "jobs", type=click.IntRange(1, 64), default=1, help="How many clips at a time.  [default: 1]")
+@click.option(
+    "--name", default="", help="Folder under clips/; default: the generator's name and its options' digest."
+)
+@click.option(
+    "-j", "jobs", type=click.IntRange(1, 64), default=1, help="How many clips at a time.  [default: 1]"
+)
 def command(asked: Asked, generator: str, params: tuple[str, ...], name: str, jobs: int) -> None:
     """Make clips with a generator.
 
@@ -116,7 +120,8 @@ def _make(cosmos: Cosmos, asked: Asked, tasks: Sequence[Task], jobs: int) -> Ite
                 yield from _side_by_side(cosmos.workspace.root, tasks, jobs, bars)
         except KeyboardInterrupt:
             raise failure.Stopped(
-                "stopped; whole clips are kept, the unfinished ones are not", hint="go on: type the same again"
+                "stopped; whole clips are kept, the unfinished ones are not",
+                hint="go on: type the same again",
             ) from None
 
 
@@ -161,7 +166,8 @@ def _side_by_side(root: Path, tasks: Sequence[Task], jobs: int, bars: Progress) 
             while waiting and len(alive) < jobs:
                 line, process = _begin(root, waiting[0])
                 alive[line] = (waiting.pop(0), process)
-            for line in wait(list(alive)):
+            ready: list[Any] = list(wait(list(alive)))
+            for line in ready:
                 if (made := _hear(line, *alive[line], bars)) is not None:
                     alive.pop(line)
                     yield made
@@ -233,7 +239,9 @@ def _conclude(asked: Asked, made: Sequence[Made]) -> None:
     if clips and not worst:
         folder = say.short(made[0].folder)
         prompt = clips[0]["prompt"] or "the same street in heavy fog"
-        asked.note(say.paragraphs("", say.steps(f"cosmos run {say.quoted(prompt)} --clip {say.quoted(folder)}")))
+        asked.note(
+            say.paragraphs("", say.steps(f"cosmos run {say.quoted(prompt)} --clip {say.quoted(folder)}"))
+        )
     if worst is not None:
         leave(int(worst["exit_code"]))
 
@@ -246,7 +254,9 @@ def _sentence(each: Made) -> str:
         ("passes", say.words(file["modality"] for file in clip["files"])),
         ("prompt", clip["prompt"]),
     ]
-    title = f"{say.word('ok')}  {say.strong(say.short(each.folder))}" + ("" if each.is_new else "  made before")
+    title = f"{say.word('ok')}  {say.strong(say.short(each.folder))}" + (
+        "" if each.is_new else "  made before"
+    )
     return f"{title}\n{say.pairs(rows, indent='  ')}"
 
 
@@ -258,4 +268,6 @@ def _rate(text: str) -> float:
 
 def _complain(label: str, error: dict[str, Any]) -> None:
     found = canonical.restore(list[Finding], canonical.plain(error.get("findings", [])))
-    failure.lines(f"{label}: {error['message']}" if label else error["message"], error["hint"], say.findings(found))
+    failure.lines(
+        f"{label}: {error['message']}" if label else error["message"], error["hint"], say.findings(found)
+    )

@@ -49,5 +49,10 @@ def command(asked: Asked, folder: Path | None) -> None:
         )
     )
     inside = "" if made.root == Path.cwd() else f"cd {say.quoted(say.short(made.root))}"
-    lines = [inside, "cosmos doctor", 'cosmos generate city --name street', 'cosmos run "a street in fog" --clip street']
+    lines = [
+        inside,
+        "cosmos doctor",
+        "cosmos generate city --name street",
+        'cosmos run "a street in fog" --clip street',
+    ]
     asked.tell(say.paragraphs("", say.steps(*filter(None, lines))))

@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 STATES = click.Choice([str(state) for state in State])
 
 _FILTERS = (
-    click.option("--state", multiple=True, type=STATES, metavar="STATE", help="Any of these; several may be given."),
-    click.option("--text", default="", help="Words that begin words of the name, id, prompt, tags or campaign."),
+    click.option(
+        "--state", multiple=True, type=STATES, metavar="STATE", help="Any of these; several may be given."
+    ),
+    click.option(
+        "--text", default="", help="Words that begin words of the name, id, prompt, tags or campaign."
+    ),
     click.option("--tag", multiple=True, help="Each of these."),
     click.option("--campaign", default="", help="Of this campaign."),
-    click.option("--prompt", default="", shell_complete=complete.prompts, help="Of this prompt, NAME or NAME@VERSION."),
+    click.option(
+        "--prompt", default="", shell_complete=complete.prompts, help="Of this prompt, NAME or NAME@VERSION."
+    ),
     click.option("--rated", type=click.IntRange(1, 5), help="Rated this or better."),
 )
 
@@ -82,7 +88,9 @@ def show(asked: Asked, wanted: Query, *, every: bool = False) -> None:
     total = len(runs) if every else page.total
     asked.answer({"runs": [facts.of_run(run) for run in runs], "total": total, "next": following})
     if not runs:
-        asked.tell("no runs match" if wanted.states or wanted.text or wanted.tags else "there are no runs yet")
+        asked.tell(
+            "no runs match" if wanted.states or wanted.text or wanted.tags else "there are no runs yet"
+        )
         return
     asked.tell(facts.listing(runs, columns=shutil.get_terminal_size().columns))
     if following is not None:

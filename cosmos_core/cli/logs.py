@@ -58,7 +58,9 @@ def _batch(cosmos: Cosmos, run: Run, attempt: int | None) -> str:
     for each in cosmos.store.attempts(run.id):
         if each.number == attempt:
             return each.batch
-    raise UnknownError(f"run {run.id} has no attempt {attempt}", hint=f"see its attempts: cosmos show {run.id}")
+    raise UnknownError(
+        f"run {run.id} has no attempt {attempt}", hint=f"see its attempts: cosmos show {run.id}"
+    )
 
 
 def _last_batch(cosmos: Cosmos, run: Run) -> str:

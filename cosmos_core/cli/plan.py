@@ -46,7 +46,9 @@ def command(asked: Asked) -> None:
     if not plan.batches and not plan.unplaced:
         asked.tell("nothing waits")
         return
-    asked.tell(say.paragraphs(_batches(plan.batches, timed), _unplaced(plan.unplaced), _finish(plan.batches, finish)))
+    asked.tell(
+        say.paragraphs(_batches(plan.batches, timed), _unplaced(plan.unplaced), _finish(plan.batches, finish))
+    )
     if paused is not None:
         asked.note(f"the queue is paused: {paused or 'by hand'}; resume it: cosmos queue resume")
 

@@ -13,8 +13,8 @@ from cosmos_core.errors import UnknownError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cosmos_core.extend import Named
     from cosmos_core.cli.asked import Asked
+    from cosmos_core.extend import Named
     from cosmos_core.plugins import Plugin, Plugins
 
 
@@ -35,7 +35,14 @@ def command(asked: Asked) -> None:
     found = loaded.listed()
     asked.answer({"plugins": found})
     rows = [
-        (each.name, each.distribution, each.version, say.word(each.state), say.words(map(_hook, each.hooks)), each.reason)
+        (
+            each.name,
+            each.distribution,
+            each.version,
+            say.word(each.state),
+            say.words(map(_hook, each.hooks)),
+            each.reason,
+        )
         for each in found
     ]
     asked.tell(say.table(rows, ("name", "from", "version", "state", "offers", "why")))
@@ -59,7 +66,9 @@ def show(asked: Asked, name: str) -> None:
     plugins = [each for each in loaded.listed() if each.name == name]
     offers = _offers(loaded, name, plugins)
     if not plugins and not offers:
-        raise UnknownError(f"no plugin is called {name!r}, and none offers it", hint="see what there is: cosmos plugins")
+        raise UnknownError(
+            f"no plugin is called {name!r}, and none offers it", hint="see what there is: cosmos plugins"
+        )
     asked.answer({"plugins": plugins, "offers": [_facts(kind, offer) for kind, offer in offers]})
     blocks = [_plugin(each) for each in plugins]
     asked.tell(say.paragraphs(*blocks, *(_offer(kind, offer) for kind, offer in offers)))
@@ -81,7 +90,10 @@ def _offers(loaded: Plugins, name: str, plugins: Sequence[Plugin]) -> list[tuple
     if plugins:
         return list(providers(loaded, name))
     return [
-        (kind.__name__.lower(), owned.offer) for kind in KINDS for owned in loaded.owned(kind) if owned.offer.name == name
+        (kind.__name__.lower(), owned.offer)
+        for kind in KINDS
+        for owned in loaded.owned(kind)
+        if owned.offer.name == name
     ]
 
 
@@ -127,7 +139,9 @@ def _more(offer: Named) -> dict[str, Any]:
     if controls := getattr(offer, "controls", None):
         found["controls"] = say.words(sorted(controls))
     if level := getattr(offer, "level", ""):
-        found["level"] = f"{level}, {'required' if getattr(offer, 'required', False) else 'a warning at most'}"
+        found["level"] = (
+            f"{level}, {'required' if getattr(offer, 'required', False) else 'a warning at most'}"
+        )
     if load := getattr(offer, "load", ""):
         found["load"] = load
     return found

@@ -60,7 +60,9 @@ def new(asked: Asked, text: str, clip: str, negative: str, name: str) -> None:
 
 
 @subcommand(command, "list", examples="cosmos prompt list --json")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=200, help="How many at most.  [default: 200]")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=200, help="How many at most.  [default: 200]"
+)
 def listing(asked: Asked, limit: int) -> None:
     """List prompts, the newest first."""
     _list(asked, "", limit)
@@ -68,7 +70,9 @@ def listing(asked: Asked, limit: int) -> None:
 
 @subcommand(command, "search", examples="cosmos prompt search fog dusk")
 @click.argument("text", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=200, help="How many at most.  [default: 200]")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=200, help="How many at most.  [default: 200]"
+)
 def search(asked: Asked, text: tuple[str, ...], limit: int) -> None:
     """Find prompts by words of their name or text."""
     _list(asked, " ".join(text), limit)
@@ -89,7 +93,9 @@ def show(asked: Asked, name: str) -> None:
         saved = cosmos.store.prompt(name.removeprefix("@"))
         versions = () if "@" in name.removeprefix("@") else cosmos.store.prompt_versions(saved.name)
     asked.answer({"prompt": _facts(saved), "versions": [_facts(each) for each in versions]})
-    rows = [(each.ref, each.made_by, each.created[:10], say.one_line(each.prompt.text, 70)) for each in versions]
+    rows = [
+        (each.ref, each.made_by, each.created[:10], say.one_line(each.prompt.text, 70)) for each in versions
+    ]
     asked.tell(say.paragraphs(_shown(saved), say.table(rows) if len(rows) > 1 else ""))
 
 
@@ -149,13 +155,17 @@ def remove(asked: Asked, name: str, yes: bool) -> None:
     """,
 )
 @click.argument("name", metavar="NAME[@VERSION]", shell_complete=complete.prompts)
-@click.option("--with", "enhancer", default="template", help="Which enhancer; see: cosmos plugins.  [default: template]")
-@click.option("-o", "--option", "option", multiple=True, metavar="NAME=VALUE", help="An option of the enhancer.")
+@click.option(
+    "--with", "enhancer", default="template", help="Which enhancer; see: cosmos plugins.  [default: template]"
+)
+@click.option(
+    "-o", "--option", "option", multiple=True, metavar="NAME=VALUE", help="An option of the enhancer."
+)
 @click.option("--yes", is_flag=True, help="Save without asking.")
 def enhance(asked: Asked, name: str, enhancer: str, option: tuple[str, ...], yes: bool) -> None:
-    """Let an enhancer make a better prompt, look at it, save it as a new version.
+    """Let an enhancer make a better prompt.
 
-    Nothing is saved without your word.
+    Shows what would change, word by word, and saves it as a new version. Nothing is saved without your word.
     """
     with asked.open() as cosmos:
         chosen: dict[str, Any] = dict(read.options(option, of=enhancer))
@@ -203,7 +213,9 @@ def _in_editor(asked: Asked, old: SavedPrompt) -> tuple[str, str]:
         return old.prompt.text, old.prompt.negative
     text, mark, negative = written.partition(NEGATIVE)
     if not text.strip():
-        raise InputError("the prompt is empty; nothing was saved", hint=f"remove it: cosmos prompt rm {old.name}")
+        raise InputError(
+            "the prompt is empty; nothing was saved", hint=f"remove it: cosmos prompt rm {old.name}"
+        )
     return " ".join(text.split()), " ".join(negative.split()) if mark else old.prompt.negative
 
 

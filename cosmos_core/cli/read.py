@@ -123,6 +123,4 @@ def product(chosen: Mapping[str, str], *, whole: Collection[str] = ()) -> Iterat
 def varied(combinations: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     """The options whose value is not the same in all *combinations*."""
     first = combinations[0] if combinations else {}
-    return tuple(
-        name for name in first if any(each.get(name) != first[name] for each in combinations)
-    )
+    return tuple(name for name in first if any(each.get(name) != first[name] for each in combinations))

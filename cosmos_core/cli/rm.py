@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
     from cosmos_core.run import Run
 
@@ -40,20 +39,19 @@ def command(asked: Asked, runs: tuple[str, ...], yes: bool) -> None:
         going = [(run, *_weight(cosmos.workspace.outputs / run.id)) for run in found]
         asked.tell(_table(going))
         total = f"{say.many(len(going), 'run')}, {say.size(sum(size for _, _, size in going))}"
-        asked.confirm(f"Remove {total}?", yes=yes, again=f"cosmos rm {' '.join(run.id for run in found)} --yes")
-        _remove(cosmos, found)
+        asked.confirm(
+            f"Remove {total}?", yes=yes, again=f"cosmos rm {' '.join(run.id for run in found)} --yes"
+        )
+        cosmos.remove(run.id for run in found)
     asked.answer({"removed": [_facts(run, files, size) for run, files, size in going]})
     asked.note(f"removed {total}")
-
-
-def _remove(cosmos: Cosmos, found: Sequence[Run]) -> None:
-    cosmos.remove(run.id for run in found)
 
 
 def _refuse_held(found: Sequence[Run]) -> None:
     if held := [run.id for run in found if run.state.is_held]:
         raise InputError(
-            f"a worker holds {say.words(held)}; nothing was removed", hint=f"cancel first: cosmos cancel {' '.join(held)}"
+            f"a worker holds {say.words(held)}; nothing was removed",
+            hint=f"cancel first: cosmos cancel {' '.join(held)}",
         )
 
 
@@ -65,7 +63,8 @@ def _weight(folder: Path) -> tuple[int, int]:
 
 def _table(going: Sequence[tuple[Run, int, int]]) -> str:
     rows = [
-        (run.id, say.word(run.state), run.name, say.many(files, "file"), say.size(size)) for run, files, size in going
+        (run.id, say.word(run.state), run.name, say.many(files, "file"), say.size(size))
+        for run, files, size in going
     ]
     return say.table(rows, ("run", "state", "name", "files", "size"), right=(4,))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from functools import partial
@@ -12,7 +13,7 @@ import click
 
 from cosmos_core import __version__
 from cosmos_core.builtin.commands import THEMES, place
-from cosmos_core.cli.asked import CONTEXT, Asked, SpokenGroup, colour, listen, show_help
+from cosmos_core.cli.asked import CONTEXT, Asked, SpokenGroup, listen, show_help
 from cosmos_core.cli.failure import guarded
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ OWN = {name: summary for commands in THEMES.values() for name, summary in comman
 class Root(SpokenGroup):
     """All commands. A plugin's are looked for when the name is none of core's, and for the list in ``--help``."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _: click.Context) -> list[str]:
         """Every name, core's first."""
         return [*OWN, *self._foreign()]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command of that name; None when nobody offers it."""
         if cmd_name in OWN:
             return _load(place(cmd_name))
@@ -46,7 +47,7 @@ class Root(SpokenGroup):
             raise click.UsageError(self._nobody(ctx, name), ctx=ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by theme."""
         foreign = {name: offered.summary for name, offered in self._foreign().items()}
         widest = max(map(len, [*OWN, *foreign]))
@@ -62,11 +63,12 @@ class Root(SpokenGroup):
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
         complete_var: str | None = None,
-        standalone_mode: bool = True,
-        windows_expand_args: bool = False,
+        *_: object,
         **extra: Any,
     ) -> NoReturn:
         """Run the command line and leave with its exit code."""
+        for ours in ("standalone_mode", "windows_expand_args"):
+            extra.pop(ours, None)
         _speak_utf8()
         words = list(sys.argv[1:] if args is None else args)
         asked = extra.pop("obj", None) or Asked.by(words)
@@ -97,7 +99,9 @@ class Root(SpokenGroup):
 
         near = get_close_matches(name, self.list_commands(ctx))
         asides = [f"did you mean {' or '.join(near)}?"] if near else []
-        asides += [f"plugin {each.name} is quarantined" for each in load().listed() if each.state == "quarantined"]
+        asides += [
+            f"plugin {each.name} is quarantined" for each in load().listed() if each.state == "quarantined"
+        ]
         return f"there is no command {name!r}" + "".join(f"; {aside}" for aside in asides)
 
 
@@ -149,19 +153,28 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     ctx.exit()
 
 
-root = Root(
-    "cosmos",
-    help="""Turn a scene into verified training video.
+@click.pass_obj
+def _alone(asked: Asked) -> None:
+    """Turn a scene into verified training video.
 
     A clip and a prompt make a run; a run is worked on a slot; its output is checked frame by frame, and only what
-    passes is sealed. New here? Type: cosmos demo
-    """,
+    passes is sealed.
+
+    New here? Type: cosmos demo
+    """
+    if click.get_current_context().invoked_subcommand is None:
+        show_help(asked)
+
+
+root = Root(
+    "cosmos",
+    callback=_alone,
+    help=inspect.getdoc(_alone),
     examples="""
-        cosmos demo                                          walk the whole way once
-        cosmos run "a street in heavy fog" --clip clips/street
-        cosmos COMMAND --help                                examples of every command
+        cosmos demo                                              walk the whole way once
+        cosmos run "a street in heavy fog" --clip clips/street   make a video
+        cosmos COMMAND --help                                    examples of a command
     """,
-    callback=click.pass_obj(lambda asked: _alone(asked)),
     params=[
         click.Option(
             ["--version"],
@@ -174,11 +187,3 @@ root = Root(
     ],
     context_settings=CONTEXT,
 )
-
-
-def _alone(asked: Asked) -> None:
-    if click.get_current_context().invoked_subcommand is None:
-        show_help(asked)
-
-
-__all__ = ["OWN", "Root", "colour", "root"]

@@ -185,9 +185,7 @@ def video(made: Artifact) -> str:
     """What an artifact is: length, size, rate."""
     seconds = float(made.frames / made.fps) if made.fps else 0.0
     rate = f"{float(made.fps):g}"
-    return (
-        f"{many(made.frames, 'frame')}, {made.width}x{made.height}, {rate} fps, {seconds:.1f} s, {size(made.bytes)}"
-    )
+    return f"{many(made.frames, 'frame')}, {made.width}x{made.height}, {rate} fps, {seconds:.1f} s, {size(made.bytes)}"
 
 
 def percent(run: Run) -> str:

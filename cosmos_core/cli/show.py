@@ -98,7 +98,11 @@ def _attempts(tries: Sequence[Attempt]) -> str:
 
 
 def _attempt(each: Attempt) -> str:
-    took = f", {say.duration((each.ended - each.started).total_seconds())}" if each.ended and each.started else ""
+    took = (
+        f", {say.duration((each.ended - each.started).total_seconds())}"
+        if each.ended and each.started
+        else ""
+    )
     where = f" on {each.host}/{each.slot}" if each.host else ""
     reason = f": {each.reason}" if each.reason else ""
     title = f"attempt {each.number}  {say.word(each.state)}{where}{took}, batch {each.batch}{reason}"

@@ -31,7 +31,9 @@ GROUPS_SHOWN = 10
     """,
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--review-is-fine", is_flag=True, help="Do not count files that a person should look at as not verified.")
+@click.option(
+    "--review-is-fine", is_flag=True, help="Do not count files that a person should look at as not verified."
+)
 @click.option("--all", "every", is_flag=True, help="List the good ones too.")
 def command(asked: Asked, path: Path, review_is_fine: bool, every: bool) -> None:
     """Ask every check about a video or a folder of them.
@@ -47,13 +49,17 @@ def command(asked: Asked, path: Path, review_is_fine: bool, every: bool) -> None
     checks = _checks(asked)
     with progress(asked) as bars:
 
-        def report(done: int, total: int, note: str = "", /) -> None:
-            bars.show("verify", f"verify {path.name}", done, total, "")
+        def report(done: int, total: int, _: str = "", /) -> None:
+            bars.show("verify", f"verify {path.name}", done, total)
 
         found = examine_folder(path, checks, report)
     wrong = _why_not(found, review_is_fine=review_is_fine)
     asked.answer({"report": found} | ({"error": failure.facts(wrong)} if wrong else {}))
-    asked.tell(say.paragraphs(_table(found, every=every), _duplicates(found), say.findings(found.notes), _counts(found)))
+    asked.tell(
+        say.paragraphs(
+            _table(found, every=every), _duplicates(found), say.findings(found.notes), _counts(found)
+        )
+    )
     if wrong is not None:
         if not asked.json:
             failure.tell(asked, wrong)
@@ -80,7 +86,9 @@ def _why_not(found: FolderReport, *, review_is_fine: bool) -> VerifyError | None
     if found.files and found.files == good:
         return None
     if not found.files:
-        return VerifyError(f"there is no video in {found.folder}", hint="give the folder that holds the videos")
+        return VerifyError(
+            f"there is no video in {found.folder}", hint="give the folder that holds the videos"
+        )
     hint = "what needs a person's look passes with --review-is-fine" if not found.rejected else ""
     return VerifyError(f"{found.files - good} of {say.many(found.files, 'file')} not verified", hint=hint)
 

@@ -36,7 +36,9 @@ LOOK = 1.0
     """,
 )
 @click.option("--until-idle", is_flag=True, help="End when nothing is left that this machine could do.")
-@click.option("--inbox/--no-inbox", default=True, help="Accept submission folders from inbox/.  [default: inbox]")
+@click.option(
+    "--inbox/--no-inbox", default=True, help="Accept submission folders from inbox/.  [default: inbox]"
+)
 def command(asked: Asked, until_idle: bool, inbox: bool) -> None:
     """Serve this machine's slots: take runs from the queue until told to stop.
 
@@ -105,7 +107,9 @@ def _sentence(run: Run, after: State) -> str:
 def _greet(cosmos: Cosmos, bars: Progress, *, until_idle: bool) -> None:
     slots = [slot.name for host in cosmos.settings.each_host() for slot in host.each_slot()]
     end = "until nothing is left to do" if until_idle else "until Ctrl-C"
-    bars.say(f"serving {say.many(len(slots), 'slot')} ({say.words(slots[:6])}{', …' if len(slots) > 6 else ''}) {end}")
+    bars.say(
+        f"serving {say.many(len(slots), 'slot')} ({say.words(slots[:6])}{', …' if len(slots) > 6 else ''}) {end}"
+    )
     if (reason := cosmos.store.paused()) is not None:
         bars.say(f"the queue is paused: {reason or 'by hand'}; resume it: cosmos queue resume")
 

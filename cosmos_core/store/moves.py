@@ -48,13 +48,15 @@ def held_row(connection: sa.Connection, lease: Lease, run_id: str) -> Any:
 
     Raises:
         LeaseLost: when the lease is lost.
-        CosmosError: when the run is not one of its batch.
+        CosmosError: when the run is not one of its batch, or no longer.
     """
     hold(connection, lease)
     which = sa.and_(run.c.id == run_id, run.c.batch == lease.batch.id)
     row = connection.execute(sa.select(run).where(which).with_for_update()).one_or_none()
     if row is None:
         raise CosmosError(f"batch {lease.batch.id} does not hold a run {run_id!r}")
+    if not State(row.state).is_held:
+        raise CosmosError(f"run {row.id} has ended in this batch: it is {row.state}")
     return row
 
 

@@ -367,11 +367,11 @@ def test_a_sweep_leaves_other_workspaces_alone(session: LocalSession, tmp_path: 
 def test_a_sweep_clears_what_a_dead_put_left(session: LocalSession, state: Path):
     """Folders that were on their way in for more than a day belong to nobody."""
     for name, age in (("old", 2 * 86400), ("new", 60)):
-        (state / "local/tmp" / name).mkdir()
-        os.utime(state / "local/tmp" / name, (time.time() - age,) * 2)
+        (state / "tmp" / name).mkdir()
+        os.utime(state / "tmp" / name, (time.time() - age,) * 2)
     session.sweep(())
 
-    assert ["new"] == [path.name for path in (state / "local/tmp").iterdir()]
+    assert ["new"] == [path.name for path in (state / "tmp").iterdir()]
 
 
 @posix
@@ -413,7 +413,7 @@ def test_a_put_that_is_killed_leaves_no_job(session: LocalSession, state: Path, 
 
     assert -signal.SIGKILL == done.returncode, done.stderr
     assert session.find("b/1/1") is None
-    assert [] == list((state / "local/jobs").iterdir())
+    assert [] == list((state / "jobs").iterdir())
     session.put(Job(argv=("true",)), "b/1/1")
     assert session.find("b/1/1") is not None
 

@@ -184,18 +184,20 @@ def _keep(frame: Bytes, passes: Passes, shape: Shape, look: Look, weights: Mappi
         return frame
     change = np.zeros(frame.shape, np.float32)
     if vis > 0:
-        change += _soft_colours(frame, passes, shape) * np.float32(0.6 * vis**2)
+        change += _soft_colours(frame, passes, shape, look) * np.float32(0.6 * vis**2)
     if edge > 0:
         change += (_edge_detail(frame, passes, shape, look) * np.float32(0.8 * edge))[..., None]
     return np.clip(frame + change, 0, 255).astype(np.uint8)
 
 
-def _soft_colours(frame: Bytes, passes: Passes, shape: Shape) -> Floats:
-    """How the clip's low-frequency colours differ from the frame's, in levels."""
+def _soft_colours(frame: Bytes, passes: Passes, shape: Shape, look: Look) -> Floats:
+    """How the clip's low-frequency colours differ from the frame's, in levels; a sky that was replaced stays out."""
     wanted = shrink(passes.vis if passes.vis is not None else passes.color, shape.small).astype(np.float32)
-    size = max(3, wanted.shape[1] // 40) | 1
-    change = cv2.blur(wanted - shrink(frame, shape.small), (size, size))
-    return grow(change, *frame.shape[:2])
+    counts = (1.0 - look.sky_share * shrink(shape.sky, shape.small))[..., None] + np.float32(1e-3)
+    size = (max(3, wanted.shape[1] // 40) | 1,) * 2
+    change = cv2.blur((wanted - shrink(frame, shape.small)) * counts, size)
+    change /= cv2.blur(counts, size).reshape(counts.shape)
+    return grow(change * counts, *frame.shape[:2])
 
 
 def _edge_detail(frame: Bytes, passes: Passes, shape: Shape, look: Look) -> Floats:

@@ -1,0 +1,181 @@
+"""Events, attempts, artifacts and measured times."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from cosmos_core.run import State
+
+
+def test_every_move_has_one_event_in_order(store, accept, take, bring_home, artifact):
+    """
+    The events of a run tell its life without a gap: each begins where the one before ended.
+    """
+    (run,) = accept()
+    lease = take()
+    store.requeue(lease, [run.id], reason="lost")
+    store.finish(lease)
+    lease = take()
+    bring_home(lease, run.id)
+    store.reject(lease, run.id, [], reason="black")
+    store.retry(run.id)
+    lease = take(owner="worker-2")
+    bring_home(lease, run.id)
+    store.seal(lease, run.id, artifact(run.id, attempt=3), [])
+
+    events = store.events(run.id)
+
+    assert "queued placed queued placed running returned rejected queued placed running returned sealed" == " ".join(
+        event.after for event in events
+    )
+    assert [None, *(event.after for event in events[:-1])] == [event.before for event in events]
+    assert sorted(event.at for event in events) == [event.at for event in events]
+    assert ["", "worker-1", "worker-2"] == list(dict.fromkeys(event.owner for event in events))
+    assert ("lost", "black") == (events[2].reason, events[6].reason)
+
+
+def test_events_are_read_on_from_the_last_one(store, accept):
+    """
+    A follower that remembers one number sees every event once.
+    """
+    accept(5)
+    seen, after = [], 0
+
+    while page := store.events(after=after, limit=2):
+        seen += page
+        after = page[-1].seq
+
+    assert store.events() == tuple(seen)
+    assert 5 == len(seen)
+    assert seen[3:4] == list(store.events(seen[3].run))
+
+
+def test_a_follower_misses_no_event_of_a_slower_writer(store, open_store, new_run):
+    """
+    Events that a writer has numbered but not committed are neither skipped nor shown before their time.
+    """
+    slow, entered, go_on = open_store(), threading.Event(), threading.Event()
+
+    def linger():
+        with slow._db.write() as connection:
+            from cosmos_core.store.runs import _insert
+
+            _insert(connection, [new_run(id="rslow")])
+            entered.set()
+            go_on.wait(10)
+
+    thread = threading.Thread(target=linger)
+    thread.start()
+    entered.wait(10)
+    quick = threading.Thread(target=lambda: store.accept([new_run(id="rquick")]))
+    quick.start()
+    quick.join(0.5)
+    first = store.events()
+    go_on.set()
+    thread.join()
+    quick.join()
+    time.sleep(0.05)
+
+    rest = store.events(after=first[-1].seq if first else 0)
+
+    assert {"rslow", "rquick"} == {event.run for event in (*first, *rest)}
+    assert 2 == len(first) + len(rest)
+
+
+def test_artifacts_are_found_by_their_bytes(store, accept, take, bring_home, artifact):
+    """
+    The same bytes from two runs are found together; the newest artifact comes first.
+    """
+    runs = accept(3)
+    lease = take()
+    bring_home(lease, *(run.id for run in runs))
+    for run, digest in zip(runs, ("a" * 64, "b" * 64, "a" * 64), strict=True):
+        store.seal(lease, run.id, artifact(run.id, digest=digest), [])
+
+    assert [runs[2].id, runs[1].id, runs[0].id] == [made.run for made in store.artifacts()]
+    assert [runs[2].id, runs[0].id] == [made.run for made in store.artifacts(digest="a" * 64)]
+    assert () == store.artifacts(digest="a" * 63)
+    assert 1 == len(store.artifacts(limit=1))
+
+
+def test_recipes_are_those_of_sealed_runs(store, accept, take, bring_home, artifact):
+    """
+    A duplicate check compares what each artifact was made from.
+    """
+    runs = accept(2)
+    lease = take()
+    bring_home(lease, runs[0].id)
+    store.seal(lease, runs[0].id, artifact(runs[0].id), [])
+
+    assert {runs[0].id: runs[0].spec.digest} == store.recipes()
+
+
+def test_perceptual_hashes_come_as_one_array(store, accept, take, bring_home, artifact):
+    """
+    All 64 bits survive; an artifact without its eight hashes is left out.
+    """
+    assert (0, 8) == store.phashes()[1].shape
+    runs = accept(3)
+    lease = take()
+    bring_home(lease, *(run.id for run in runs))
+    hashes = [tuple(range(8)), (2**64 - 1, *range(7)), (1, 2)]
+    for run, values in zip(runs, hashes, strict=True):
+        store.seal(lease, run.id, artifact(run.id, phashes=values), [])
+
+    names, table = store.phashes()
+
+    assert (runs[0].id, runs[1].id) == names
+    assert [list(values) for values in hashes[:2]] == table.tolist()
+
+
+def test_paths_inside_the_workspace_move_with_it(store, store_url, accept, take, bring_home, artifact, tmp_path):
+    """
+    An artifact inside the workspace is kept relative to it, one outside by its full path.
+    """
+    from cosmos_core.store import Store
+
+    inside, outside = accept(2)
+    lease = take()
+    bring_home(lease, inside.id, outside.id)
+    store.seal(lease, inside.id, artifact(inside.id, path=tmp_path / "outputs" / "a b" / "é.mp4"), [])
+    store.seal(lease, outside.id, artifact(outside.id, path=tmp_path.parent / "elsewhere.mp4"), [])
+
+    with Store.open(store_url, root=tmp_path / "moved") as moved:
+        paths = [moved.run(run.id).artifact.path for run in (inside, outside)]
+
+    assert [tmp_path / "moved" / "outputs" / "a b" / "é.mp4", tmp_path.parent / "elsewhere.mp4"] == paths
+    assert tmp_path / "outputs" / "a b" / "é.mp4" == store.run(inside.id).artifact.path
+
+
+def test_history_is_the_median_of_what_was_measured(store, accept, take):
+    """
+    Seconds a run, from the job's start to its last output over the runs that came home, by kind of GPU.
+    """
+    assert {} == store.history()
+    for gpu, seconds in (("h100", 0.02), ("h100", 0.1), ("h100", 0.12), ("h200", 0.02)):
+        accept(2)
+        lease = take(gpu=gpu)
+        for run in store.held(lease):
+            store.move(lease, run.id, State.RUNNING)
+        time.sleep(2 * seconds)
+        for run in store.held(lease):
+            store.move(lease, run.id, State.RETURNED)
+
+    history = store.history()
+
+    assert {("preview", "model-a", "h100"), ("preview", "model-a", "h200")} == set(history)
+    assert 0.1 <= history["preview", "model-a", "h100"] < 0.6
+    assert 0.02 <= history["preview", "model-a", "h200"]
+
+
+def test_a_run_that_never_returned_is_no_measurement(store, accept, take):
+    """
+    How long it took to fail says nothing about how long a video takes.
+    """
+    (run,) = accept()
+    lease = take()
+    store.move(lease, run.id, State.RUNNING)
+    store.move(lease, run.id, State.FAILED)
+
+    assert {} == store.history()
