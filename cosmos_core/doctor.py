@@ -190,7 +190,8 @@ def workers(leases: Sequence[Holding]) -> Iterator[Finding]:
         )
     alive = len(leases) - len(silent)
     if not silent:
-        yield ok(f"{alive} batch{'es' if alive != 1 else ''} held by living workers", where="workers")
+        held = f"{alive} batch{'es' if alive != 1 else ''} on the way, each with a living worker"
+        yield ok(held if alive else "no batch is on the way", where="workers")
 
 
 def clock(latest: datetime | None, *, now: datetime | None = None) -> Finding:

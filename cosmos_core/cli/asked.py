@@ -115,7 +115,7 @@ def everywhere() -> list[click.Parameter]:
     """The options that every command understands, before its name and after it."""
     return [
         click.Option(
-            ["-C", "--workspace", "folder"],
+            ["-C", "--workspace", "_workspace"],
             type=click.Path(path_type=Path),
             metavar="DIR",
             expose_value=False,
@@ -123,14 +123,14 @@ def everywhere() -> list[click.Parameter]:
             help="The workspace; by default the one around the current folder.",
         ),
         click.Option(
-            ["--json"],
+            ["--json", "_json"],
             is_flag=True,
             expose_value=False,
             callback=_keep_json,
             help="Answer in JSON, errors too.",
         ),
         click.Option(
-            ["-v", "--verbose"],
+            ["-v", "--verbose", "_verbose"],
             count=True,
             expose_value=False,
             callback=_keep_verbose,
@@ -203,9 +203,7 @@ def command(
     """Make a command of a function whose first argument is what was asked."""
 
     def make(function: Callable[..., None]) -> Spoken:
-        return click.command(name, **({"cls": Spoken, "examples": examples} | settings))(
-            click.pass_obj(function)
-        )
+        return click.command(name, cls=cls, examples=examples, **settings)(click.pass_obj(function))
 
     return make
 
@@ -220,7 +218,7 @@ def group(name: str, *, examples: str, **settings: Any) -> Callable[[Callable[..
 
         alone.__doc__ = function.__doc__
         alone.__dict__.update(function.__dict__)
-        return click.command(name, cls=cls, examples=examples, **settings)(click.pass_obj(function))
+        return click.command(name, cls=SpokenGroup, examples=examples, **settings)(click.pass_obj(alone))
 
     return make
 

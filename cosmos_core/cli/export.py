@@ -54,4 +54,4 @@ def command(asked: Asked, target: Path, exporter: str, option: tuple[str, ...], 
     size = sum(path.stat().st_size for path in files)
     asked.answer({"dataset": made, "format": exporter, "files": len(files), "bytes": size})
     asked.tell(f"wrote {say.strong(say.short(made))}: {say.many(len(files), 'file')}, {say.size(size)}")
-    asked.note(say.paragraphs("", say.steps(f"cosmos verify {say.quoted(say.short(made))}")))
+    asked.note(say.steps(f"cosmos verify {say.quoted(say.short(made))}"))

@@ -139,7 +139,7 @@ def _usage(error: click.ClickException, asked: Asked) -> int:
     message = message[:1].lower() + message[1:].rstrip(".")
     context = getattr(error, "ctx", None)
     hint = f"{context.command_path} --help" if context is not None else "cosmos --help"
-    if context is not None and not asked.json:
+    if context is not None and context.parent is not None and not asked.json:
         hint = f"{' '.join([context.command_path, *context.command.collect_usage_pieces(context)])}   (more: {hint})"
     return _say(asked, "usage", message, hint, USAGE)
 

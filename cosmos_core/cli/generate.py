@@ -238,10 +238,7 @@ def _conclude(asked: Asked, made: Sequence[Made]) -> None:
             _complain(each.label if len(made) > 1 else "", each.error)
     if clips and not worst:
         folder = say.short(made[0].folder)
-        prompt = clips[0]["prompt"] or "the same street in heavy fog"
-        asked.note(
-            say.paragraphs("", say.steps(f"cosmos run {say.quoted(prompt)} --clip {say.quoted(folder)}"))
-        )
+        asked.note(say.steps(f'cosmos run "this street in heavy fog at dusk" --clip {say.quoted(folder)}'))
     if worst is not None:
         leave(int(worst["exit_code"]))
 

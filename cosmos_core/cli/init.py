@@ -55,4 +55,4 @@ def command(asked: Asked, folder: Path | None) -> None:
         "cosmos generate city --name street",
         'cosmos run "a street in fog" --clip street',
     ]
-    asked.tell(say.paragraphs("", say.steps(*filter(None, lines))))
+    asked.tell(say.steps(*filter(None, lines)))

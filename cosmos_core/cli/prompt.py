@@ -244,7 +244,7 @@ def _tell(asked: Asked, saved: SavedPrompt, what: str) -> None:
     asked.answer({"prompt": _facts(saved)})
     asked.tell(f"{what} {_shown(saved)}")
     clip = "" if saved.clip else " --clip FOLDER"
-    asked.note(say.paragraphs("", say.steps(f"cosmos run @{saved.name}{clip}")))
+    asked.note(say.steps(f"cosmos run @{saved.name}{clip}"))
 
 
 def _shown(saved: SavedPrompt) -> str:

@@ -195,12 +195,12 @@ def percent(run: Run) -> str:
 
 def paragraphs(*blocks: str) -> str:
     """The blocks that are not empty, with an empty line between them."""
-    return "\n\n".join(block for block in blocks if block)
+    return "\n\n".join(filter(None, blocks))
 
 
 def steps(*lines: str) -> str:
-    """What to type next, as an indented list."""
-    return "\n".join([faint("next:"), *(f"  {line}" for line in lines)])
+    """What to type next, as an indented list after an empty line."""
+    return "\n".join(["", faint("next:"), *(f"  {line}" for line in lines)])
 
 
 def words(texts: Iterable[str]) -> str:

@@ -39,7 +39,7 @@ def command(asked: Asked, prompt: str, **words: Any) -> None:
         runs = _folder(cosmos, prompt, words) if Path(prompt).is_dir() else queue(cosmos, prompt, words)
         asked.answer({"runs": [facts.of_run(run) for run in runs]})
         asked.tell(facts.listing(runs))
-    asked.note(say.paragraphs("", say.steps("cosmos work --until-idle", "cosmos status --watch")))
+    asked.note(say.steps("cosmos work --until-idle", "cosmos status --watch"))
 
 
 def _folder(cosmos: Cosmos, name: str, words: dict[str, Any]) -> tuple[Run, ...]:

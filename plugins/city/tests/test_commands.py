@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+
+import cv2
+import pytest
+from click.testing import CliRunner
+
+from cosmos_core.errors import InputError
+from cosmos_core_city.commands import city
+
+
+def test_warmup_says_where_the_kernels_are():
+    """The command compiles the kernels and names their cache."""
+    done = CliRunner().invoke(city, ["warmup", "--json"], catch_exceptions=False)
+
+    assert {"seconds", "cache"} == set(json.loads(done.output))
+
+
+def test_preview_writes_a_picture_of_each_pass(tmp_path):
+    """Four pictures of the size that was asked for."""
+    done = CliRunner().invoke(
+        city, ["preview", "--seed", "2", "--width", "320", "--height", "176", "--frames", "2", "--out", str(tmp_path), "--json"],
+        catch_exceptions=False,
+    )  # fmt: skip
+    files = json.loads(done.output)["files"]
+
+    assert ["color.png", "depth.png", "segmentation.png", "edge.png"] == [name.rsplit("/", 1)[-1] for name in files]
+    assert {(176, 320, 3)} == {cv2.imread(name).shape for name in files}
+    assert 4 == len(list(tmp_path.iterdir()))
+
+
+def test_preview_refuses_what_the_city_cannot_be(tmp_path):
+    """A value out of range is a sentence, and nothing is written."""
+    with pytest.raises(InputError, match="haze is 7.0; allowed is 0.0 to 1.0"):
+        CliRunner().invoke(city, ["preview", "--haze", "7", "--out", str(tmp_path / "x")], catch_exceptions=False)
+
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("words", [[], ["warmup"], ["preview"]])
+def test_every_command_answers_help(words):
+    """`--help` works everywhere and exits well."""
+    done = CliRunner().invoke(city, [*words, "--help"])
+
+    assert 0 == done.exit_code
+    assert "Usage:" in done.output

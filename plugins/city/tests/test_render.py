@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cosmos_core_city import camera
+from cosmos_core_city.labels import Label, table
+from cosmos_core_city.light import EXPOSURE, daylight
+from cosmos_core_city.render import NEAR, Renderer
+
+
+@pytest.fixture(scope="module")
+def view(spec, city):
+    return camera.path(spec, city, 4, 24.0, 0).view(2, 640, 352)
+
+
+def draw(scene, view, spec, city, workers):
+    with Renderer(scene, daylight(spec, city), EXPOSURE, workers=workers) as renderer:
+        picture, rgb = renderer.draw(view)
+    return picture.ids.tobytes(), picture.inverse.tobytes(), rgb.tobytes()
+
+
+def test_threads_do_not_change_a_bit(scene, view, spec, city):
+    """One, two and five threads give the same triangles, distances and colours."""
+    one = draw(scene, view, spec, city, 1)
+
+    assert one == draw(scene, view, spec, city, 2)
+    assert one == draw(scene, view, spec, city, 5)
+
+
+def test_a_frame_does_not_depend_on_those_before(scene, view, spec, city):
+    """Scratch memory of one frame leaves no trace in the next."""
+    with Renderer(scene, daylight(spec, city), EXPOSURE, workers=2) as renderer:
+        _, fresh = renderer.draw(view)
+        renderer.draw(camera.path(spec, city, 4, 24.0, 3).view(0, 320, 176))
+        _, again = renderer.draw(view)
+
+    assert fresh.tobytes() == again.tobytes()
+
+
+def test_the_street_is_rich_enough(scene, city):
+    """The scene has its triangles and labels, and every triangle names a material, an instance and a group."""
+    assert 60_000 <= len(scene.triangles) <= 250_000
+    assert len(np.unique(scene.label)) >= 12
+    assert 12 <= len(city.buildings) <= 20
+    assert scene.material.max() < len(scene.materials)
+    assert scene.instance.max() < len(scene.instances)
+    assert 1 <= scene.group.min() <= scene.group.max() < len(scene.groups)
+
+
+def test_the_label_table_is_the_published_one():
+    """Twenty-one classes, numbered for good."""
+    assert list(range(21)) == sorted(table().values())
+    assert (0, 1, 4, 12, 20) == tuple(
+        table()[name] for name in ("sky", "road", "building", "rubble", "background_building")
+    )
+    assert Label.SKY == 0
+
+
+def test_normals_of_roads_and_roofs_point_up(scene):
+    """What one walks on faces the sky."""
+    flat = np.isin(scene.label, [Label.ROAD, Label.LANE_MARKING]) & (abs(scene.normals[:, 2]) > 0.9)
+
+    assert (scene.normals[flat, 2] > 0).mean() > 0.7
+    assert (scene.normals[scene.label == Label.LANE_MARKING, 2] > 0.99).all()
+
+
+def test_embree_sees_the_same(scene, spec, city):
+    """A ray tracer by other people agrees on hit or miss at 99.99 % of the pixels, and on depth to 1e-6."""
+    embreex = pytest.importorskip("embreex.rtcore_scene", reason="the oracle needs the wheel embreex (x86-64 only)")
+    from embreex.mesh_construction import TriangleMesh
+
+    view = camera.path(spec, city, 4, 24.0, 0).view(1, 640, 352)
+    with Renderer(scene, daylight(spec, city), EXPOSURE, workers=1) as renderer:
+        picture = renderer.look(view)
+    width, height = view.size
+    fx, fy, cx, cy = view.lens
+    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    rays = np.stack([(x - cx) / fx, (y - cy) / fy, np.ones_like(x)], 2).reshape(-1, 3) @ view.pose[:3, :3].T
+    world = embreex.EmbreeScene(robust=True)
+    TriangleMesh(world, scene.vertices[scene.triangles])
+    # Directions of planar length one, so that the distance along the ray is planar depth.
+    origins = np.repeat(view.pose[None, :3, 3], len(rays), axis=0).astype(np.float32)
+    hits = world.run(origins + rays.astype(np.float32) * np.float32(NEAR), rays.astype(np.float32), output=1)
+    hit = hits["primID"].reshape(height, width) >= 0
+    depth = hits["tfar"].reshape(height, width) + NEAR
+
+    assert (hit == (picture.ids >= 0)).mean() >= 0.9999
+    both = hit & (picture.ids >= 0)
+    error = np.abs(depth[both] * picture.inverse[both] - 1.0)
+    assert np.median(error) <= 1e-6
+    assert (error > 1e-3).mean() <= 1e-3

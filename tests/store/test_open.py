@@ -1,0 +1,240 @@
+"""Opening a store: where it is, whose it is, and what is said when it cannot be had."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from cosmos_core.errors import InputError, StoreError
+from cosmos_core.run import State
+from cosmos_core.store import Query, Store
+from cosmos_core.store.schema import HEAD, metadata
+from cosmos_core.store.upgrade import SCRIPTS
+
+
+def test_a_new_store_is_made_and_found_again(bare_url, new_run, tmp_path):
+    """
+    The first opening makes the tables; what was accepted is there at the second.
+    """
+    with Store.open(bare_url, root=tmp_path) as store:
+        (run,) = store.accept([new_run()])
+    with Store.open(bare_url, root=tmp_path) as store:
+        assert run == store.run(run.id)
+
+
+def test_the_migrations_make_the_tables_that_the_code_means(bare_url, tmp_path):
+    """
+    What Alembic would still have to change is nothing, and the newest migration is the head we expect.
+    """
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    with Store.open(bare_url, root=tmp_path) as store, store._db.read() as connection:
+        found = compare_metadata(MigrationContext.configure(connection), metadata)
+        tables = {(table.name, index.name) for table in metadata.tables.values() for index in table.indexes}
+        inspector = sa.inspect(connection)
+        indexes = {(name, index["name"]) for name in metadata.tables for index in inspector.get_indexes(name)}
+
+    def is_ours(change):
+        return change[0] not in {"remove_table", "remove_index", "remove_column"} or "index" not in str(change)
+
+    assert [] == [change for change in found if is_ours(change) and "vector" not in str(change)]
+    assert tables <= indexes
+    assert [HEAD] == ScriptDirectory(str(SCRIPTS)).get_heads()
+
+
+def test_a_store_of_a_newer_version_is_left_alone(store, store_url, tmp_path):
+    """
+    The error says whose tables they are and what to do.
+    """
+    with store._db.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    try:
+        with pytest.raises(StoreError, match="newer version: its tables are 9999") as caught:
+            Store.open(store_url, root=tmp_path)
+        assert "pip install" in caught.value.hint
+    finally:
+        with store._db.write() as connection:
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{HEAD}'")
+
+
+def test_eight_processes_may_open_a_new_store_at_once(bare_url, start_worker):
+    """
+    One of them makes the tables, and the others wait for it.
+    """
+    workers = [start_worker("opens", url=bare_url) for _ in range(8)]
+
+    assert ["runs 0\n"] * 8 == [worker.communicate(timeout=60)[0] for worker in workers]
+    assert [0] * 8 == [worker.returncode for worker in workers]
+
+
+def test_a_relative_path_is_inside_the_workspace(tmp_path):
+    """
+    A store named by a relative path lies in the workspace, wherever the command is run.
+    """
+    with Store.open("sqlite:///.cosmos/store.sqlite", root=tmp_path) as store:
+        assert str(tmp_path / ".cosmos" / "store.sqlite") == store.name
+    assert (tmp_path / ".cosmos" / "store.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "store.sqlite", "mysql://host/db", "sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory"]
+)
+def test_a_url_of_no_kind_we_know_is_refused(url, tmp_path):
+    """
+    The hint shows both kinds that there are.
+    """
+    with pytest.raises(InputError) as caught:
+        Store.open(url, root=tmp_path)
+
+    assert "sqlite:///" in caught.value.hint
+    assert "postgresql://" in caught.value.hint
+
+
+def test_a_file_that_is_no_store_is_left_alone(tmp_path):
+    """
+    Whatever it is, it is not overwritten.
+    """
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to be looked at " * 40)
+    before = path.read_bytes()
+
+    with pytest.raises(StoreError, match="not a store of ours"):
+        Store.open(f"sqlite:///{path}", root=tmp_path)
+
+    assert before == path.read_bytes()
+
+
+def test_a_store_that_cannot_be_opened_says_so(tmp_path):
+    """
+    A folder is no file, and a file is no folder.
+    """
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store.open(f"sqlite:///{tmp_path}", root=tmp_path)
+    with pytest.raises(StoreError, match="cannot be made"):
+        Store.open(f"sqlite:///{tmp_path / 'file' / 'store.sqlite'}", root=tmp_path)
+
+
+def test_a_server_that_is_not_there_is_named_without_its_password(tmp_path):
+    """
+    The sentence says which server, and never the secret.
+    """
+    pytest.importorskip("psycopg", reason="no PostgreSQL tests: the package psycopg is not installed")
+
+    with pytest.raises(StoreError, match="cannot be reached") as caught:
+        Store.open("postgresql://me:s3cret@127.0.0.1:9/db", root=tmp_path)
+
+    assert "127.0.0.1:9" in str(caught.value)
+    assert "s3cret" not in str(caught.value) + caught.value.hint
+
+
+def test_a_database_that_is_not_there_is_named(postgres_server, tmp_path):
+    """
+    The server is reached and refuses.
+    """
+    url = sa.make_url(postgres_server).set(database="cosmos_nowhere").render_as_string(hide_password=False)
+
+    with pytest.raises(StoreError, match='database "cosmos_nowhere" does not exist'):
+        Store.open(url, root=tmp_path)
+
+
+def test_a_locked_store_says_who_must_wait_and_loses_nothing(store, open_store, new_run, accept, take, start_worker):
+    """
+    While another process holds the lock, reading goes on, writing gives up in time, and the runs are as they were.
+    """
+    (run,) = accept()
+    hasty = open_store(patience=0.2)
+    holder = start_worker("holds")
+    assert "holding\n" == holder.stdout.readline()
+
+    assert State.QUEUED is hasty.run(run.id).state
+    began = time.monotonic()
+    with pytest.raises(StoreError, match=r"is locked: another process .* more than 0\.2 s"):
+        hasty.cancel(run.id)
+    assert time.monotonic() - began < 5
+    holder.stdin.close()
+    holder.wait(10)
+
+    assert State.QUEUED is store.run(run.id).state
+    assert State.CANCELLED is hasty.cancel(run.id)[0].state
+
+
+def test_a_writer_waits_for_a_lock_that_is_let_go(store, accept, start_worker):
+    """
+    Patience is rewarded: no error when the other one ends in time.
+    """
+    (run,) = accept()
+    holder = start_worker("holds")
+    assert "holding\n" == holder.stdout.readline()
+    import threading
+
+    threading.Timer(0.3, holder.stdin.close).start()
+
+    assert State.CANCELLED is store.cancel(run.id)[0].state
+
+
+def test_a_full_disk_loses_nothing(tmp_path, sqlite_template, new_run):
+    """
+    When there is no room for a submission none of it is accepted, and what was there stays.
+    """
+    import shutil
+
+    shutil.copy(sqlite_template, tmp_path / "store.sqlite")
+    with Store.open("sqlite:///store.sqlite", root=tmp_path) as store:
+        store.accept([new_run()])
+        with store._db.read() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 5}")
+
+        with pytest.raises(StoreError, match="disk that holds the store .* is full"):
+            store.accept([new_run() for _ in range(500)], token="big")
+
+        assert 1 == sum(store.counts().values())
+        assert 1 == len(store.page(Query(text="rainy")).runs)
+        assert 1 == len(store.accept([new_run()], token="big"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+def test_a_forked_child_has_connections_of_its_own(store, accept):
+    """
+    Parent and child go on side by side with one store object, and neither disturbs the other.
+    """
+    runs = accept(6)
+    child = os.fork()
+    if not child:
+        try:
+            for run in runs[:3]:
+                store.cancel(run.id)
+        finally:
+            os._exit(0 if State.CANCELLED is store.run(runs[0].id).state else 1)
+    for run in runs[3:]:
+        store.cancel(run.id)
+
+    assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert 6 == store.counts()[State.CANCELLED]
+
+
+def test_records_cost_no_database(tmp_path):
+    """
+    Naming what goes into a store imports neither SQLAlchemy nor Alembic; opening a store imports no Alembic.
+    """
+    Store.open("sqlite:///store.sqlite", root=tmp_path).close()
+    source = f"""
+import sys
+from pathlib import Path
+from cosmos_core.store import NewRun, Query, LeaseLost
+print(sorted({{"sqlalchemy", "alembic"}} & set(sys.modules)))
+from cosmos_core.store import Store
+Store.open("sqlite:///store.sqlite", root=Path({str(tmp_path)!r})).counts()
+print(sorted({{"alembic", "psycopg", "numpy"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+
+    assert ["[]", "[]"] == done.stdout.splitlines()
