@@ -28,11 +28,11 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+# Every tool speaks, also after another has failed.
 check: $(VENV)/.dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/python changelog.d/fragments.py check
+	@bad=; for tool in "ruff check ." "ruff format --check ." mypy "python changelog.d/fragments.py check"; do \
+		echo "$$tool"; $(BIN)/$$tool || bad=yes; \
+	done; test -z "$$bad"
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --select I --fix --quiet .
@@ -47,6 +47,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/store.py claims
 	$(BIN)/python benchmarks/store.py listing
+	$(BIN)/python benchmarks/verify.py
+	$(BIN)/python benchmarks/city.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -37,7 +37,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "store"))
 SUBJECTS = "tram bridge tower market harbour station stadium church dock warehouse crane bus".split()
 EVENTS = "burning collapsing flooded abandoned crowded empty shaking dusty frozen glowing".split()
 WEATHER = "rain snow fog haze dust sun dusk night dawn storm".split()
-DETAILS = [f"{a}{b}" for a in "brick steel glass stone wood sand mud oil neon paint".split() for b in range(300)]
+DETAILS = [
+    f"{a}{b}" for a in "brick steel glass stone wood sand mud oil neon paint".split() for b in range(300)
+]
 RARE = "zeppelin"
 
 
@@ -53,13 +55,17 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("claims", "listing"))
     parser.add_argument("--runs", type=int, default=0, help="10000 for claims, 100000 for listing")
     parser.add_argument("--limit", type=int, default=1, help="runs a claim takes at once")
     parser.add_argument("--processes", default="1,2,4,8")
     parser.add_argument("--times", type=int, default=100, help="how often each query is asked")
-    parser.add_argument("--postgres", default="", help="postgresql://user@host/database of a server to use instead")
+    parser.add_argument(
+        "--postgres", default="", help="postgresql://user@host/database of a server to use instead"
+    )
     return parser.parse_args()
 
 
@@ -87,7 +93,9 @@ def _claims(places, arguments, console) -> Table:
 def _race(url: str, processes: int, limit: int) -> tuple[list[str], list[float], float]:
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(processes), context.Queue()
-    racers = [context.Process(target=_claim_all, args=(url, limit, barrier, answers)) for _ in range(processes)]
+    racers = [
+        context.Process(target=_claim_all, args=(url, limit, barrier, answers)) for _ in range(processes)
+    ]
     for racer in racers:
         racer.start()
     results = [answers.get() for _ in racers]
@@ -137,7 +145,8 @@ def _ask(name: str, url: str, runs: int, times: int, console: Console) -> dict[s
         _age(store)
         console.print(f"[dim]{name}: accepted in {time.perf_counter() - start:.1f} s[/dim]")
         return {
-            title: [_time(store, make(chance)) for _ in range(times)] for title, make in _queries(runs).items()
+            title: [_time(store, make(chance)) for _ in range(times)]
+            for title, make in _queries(runs).items()
         } | {"counts by state": [_time(store, None) for _ in range(times)]}
 
 
@@ -230,7 +239,11 @@ def _age(store: Store) -> None:
 
 
 def _at(values: list[float], part: float) -> float:
-    return statistics.quantiles(values, n=1000, method="inclusive")[round(part * 1000) - 1] if values[1:] else values[0]
+    return (
+        statistics.quantiles(values, n=1000, method="inclusive")[round(part * 1000) - 1]
+        if values[1:]
+        else values[0]
+    )
 
 
 def _sqlite_urls(stack: ExitStack) -> Callable[[], str]:

@@ -310,7 +310,7 @@ def survey(path: Path | str) -> Survey:
         luma_mean=stack.mean(axis=(1, 2), dtype=np.float32),
         luma_std=stack.std(axis=(1, 2), dtype=np.float32),
         small=stack,
-        phashes=_phashes(stack),
+        phashes=phashes_of(stack),
         elapsed=time.perf_counter() - started,
     )
 
@@ -355,7 +355,7 @@ def _decode_all(
         yield from frames
 
 
-def _phashes(stack: Pixels) -> NDArray[np.uint64]:
+def phashes_of(stack: Pixels) -> NDArray[np.uint64]:
     """Give the 64-bit DCT hash ("pHash") of evenly spaced pictures: low frequencies against their median."""
     import cv2
     import numpy as np

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import attrs
 
 from cosmos_core import canonical
+from cosmos_core.clip import MANIFEST
 from cosmos_core.errors import (
     CosmosError,
     Finding,
@@ -424,9 +425,9 @@ class FolderReport:
 def examine_folder(path: Path, checks: Iterable[Check], on_progress: Report = silent) -> FolderReport:
     """Ask *checks* about every file in *path* whose name promises a video. Needs no store, changes nothing.
 
-    Links are reported and not followed; hidden folders are left out. What lies beside the videos (``artifact.json``,
-    ``dataset.json``, ``metadata.jsonl``, ``SHA256SUMS``, the echo of a Cosmos program) says what they should be. A
-    video that a sidecar names and that is not there counts as rejected.
+    Links are reported and not followed; hidden folders are left out, and sealed clips, which are inputs. What lies
+    beside the videos (``artifact.json``, ``dataset.json``, ``metadata.jsonl``, ``SHA256SUMS``, the echo of a Cosmos
+    program) says what they should be. A video that a sidecar names and that is not there counts as rejected.
 
     Args:
         path: a folder, or one file.
@@ -443,17 +444,15 @@ def examine_folder(path: Path, checks: Iterable[Check], on_progress: Report = si
         names |= {name for name in claims.named if Path(name).suffix.lower() in SUFFIXES}
     files = {name: _digest(root / name) for name in sorted(names)}
     believed = {name: claims.about(name, digest) for name, digest in files.items()}
+    recipes = {name: claim.recipe for name, claim in believed.items()}
+    equal = _grouped(files)
     asked = tuple(checks)
     seen: list[Artifact] = []
     examined = []
     for done, (name, digest) in enumerate(files.items(), start=1):
-        twins = [
-            _stub(root, other, digest)
-            for other in files
-            if digest and files[other] == digest and other != name
-        ]
+        twins = [_stub(root, twin, digest) for twin in equal.get(digest, ()) if twin != name]
         output = _output(root, name, digest, believed[name], twins + seen)
-        output.recipes = {other: claim.recipe for other, claim in believed.items()}
+        output.recipes = recipes
         examined.append(_examined(name, output, believed[name], asked))
         seen += _remembered(root, name, output)
         on_progress(done, len(files), name)
@@ -470,7 +469,7 @@ def _listed(path: Path) -> tuple[Path, set[str], list[str]]:
     names: set[str] = set()
     sidecars: list[str] = []
     for folder, below, files in os.walk(path):
-        below[:] = sorted(name for name in below if not name.startswith("."))
+        below[:] = [name for name in below if not _is_left_out(Path(folder, name))]
         here = Path(folder).relative_to(path)
         videos = [
             name for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
@@ -481,6 +480,10 @@ def _listed(path: Path) -> tuple[Path, set[str], list[str]]:
     return path, names, sidecars
 
 
+def _is_left_out(folder: Path) -> bool:
+    return folder.name.startswith(".") or (folder / MANIFEST).is_file()
+
+
 def _digest(path: Path) -> str:
     from cosmos_core.media import file_digest, sniff
 
@@ -488,6 +491,15 @@ def _digest(path: Path) -> str:
     if path.is_symlink() or found.kind in {"missing", "not_a_file"}:
         return ""
     return found.oid or file_digest(path)
+
+
+def _grouped(files: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Give names by digest, those without one left out."""
+    groups: dict[str, tuple[str, ...]] = {}
+    for name, digest in files.items():
+        if digest:
+            groups[digest] = (*groups.get(digest, ()), name)
+    return groups
 
 
 def _output(root: Path, name: str, digest: str, claim: Claim, others: Iterable[Artifact]) -> Output:
@@ -584,23 +596,20 @@ def _report(
 ) -> FolderReport:
     rulings = Counter(each.verdict.ruling for each in examined)
     kinds = Counter(each.kind for each in examined)
-    groups: dict[str, list[str]] = {}
-    for each in examined:
-        if each.digest:
-            groups.setdefault(each.digest, []).append(each.name)
+    equal = _grouped({each.name: each.digest for each in examined})
     return FolderReport(
         folder=path.as_posix(),
         files=len(examined),
         videos=kinds["video"],
         pointers=kinds["pointer"],
-        contents=len(groups),
+        contents=len(equal),
         verified=rulings[Ruling.VERIFIED],
         needs_review=rulings[Ruling.NEEDS_REVIEW],
         rejected=rulings[Ruling.REJECTED],
         unverified=rulings[Ruling.UNVERIFIED],
         seconds=seconds,
         duplicates=tuple(
-            Duplicate(digest=digest, files=tuple(files)) for digest, files in groups.items() if len(files) > 1
+            Duplicate(digest=digest, files=files) for digest, files in equal.items() if len(files) > 1
         ),
         outputs=tuple(examined),
         notes=notes,

@@ -19,7 +19,7 @@ from cosmos_core import submission
 from cosmos_core.accept import accept
 from cosmos_core.canonical import write_file
 from cosmos_core.dispatch import LONGEST_BACKOFF, Interrupted, Site, again_or_fail, carry, is_full
-from cosmos_core.errors import CosmosError, HostError, RefusedError, StoreError
+from cosmos_core.errors import CosmosError, HostError, RefusedError, StoreError, VerifyError
 from cosmos_core.extend import Backend, Plan, Transport
 from cosmos_core.run import State
 from cosmos_core.store import LeaseLost
@@ -203,7 +203,7 @@ class Seat:
             log.warning("%s", error)
         except Interrupted:
             self._let_go(lease)
-        except (HostError, StoreError) as error:
+        except (HostError, StoreError, VerifyError) as error:
             log.warning("batch %s waits: %s", lease.batch.id, error)
             stop.wait(self._patience)
             self._patience = min(self._patience * 2, LONGEST_BACKOFF)

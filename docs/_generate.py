@@ -465,7 +465,10 @@ def command_line(name: str, command: click.Command) -> str:
 
 
 def _argument(param: click.Parameter) -> str:
-    name = (param.metavar or str(param.name).upper()).strip("[].")
+    choices = getattr(param.type, "choices", None)
+    name = param.metavar or ("{" + "|".join(map(str, choices)) + "}" if choices else str(param.name).upper())
+    name = name.removesuffix("...")
+    name = name[1:-1] if name.startswith("[") and name.endswith("]") else name
     name = name if param.required else f"[{name}]"
     return f"{name}..." if param.nargs == -1 else name
 
@@ -494,9 +497,7 @@ def _option(param: click.Parameter) -> str:
     if getattr(param, "is_flag", False) or getattr(param, "count", False):
         return names
     choices = getattr(param.type, "choices", None)
-    return (
-        f"{names} `{param.metavar or ('|'.join(map(str, choices)) if choices else param.type.name.upper())}`"
-    )
+    return f"{names} `{param.metavar or ('|'.join(map(str, choices)) if choices else param.type.name.split()[0].upper())}`"
 
 
 def _prose_of(param: click.Parameter) -> str:

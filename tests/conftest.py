@@ -13,7 +13,7 @@ import shutil
 import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -145,10 +145,12 @@ def _execute(url: str, *statements: str) -> None:
             connection.execute(statement)
 
 
-def _private_postgres():
+def _private_postgres() -> Any:
     # The folders of tests are no packages, so a file in one is loaded by its path.
     path = Path(__file__).parent / "store" / "private_postgres.py"
     spec = importlib.util.spec_from_file_location("private_postgres", path)
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -414,6 +414,15 @@ def test_links_are_told_and_not_followed(tmp_path):
     assert ("a.mp4", "link", "", Ruling.REJECTED) == (only.name, only.kind, only.digest, only.verdict.ruling)
 
 
+def test_sealed_clips_are_inputs(tmp_path):
+    """In a workspace, only outputs are asked; a clip that is named itself is looked at."""
+    clips.seal(media.make_clip(tmp_path / "clips" / "street"))
+    media.make_video(tmp_path / "outputs.mp4")
+
+    assert ["outputs.mp4"] == [each.name for each in examine_folder(tmp_path, CHECKS).outputs]
+    assert 5 == examine_folder(tmp_path / "clips" / "street", CHECKS).files
+
+
 def test_an_empty_folder_is_not_verified(tmp_path):
     """Nothing is no proof."""
     assert not examine_folder(tmp_path, CHECKS).is_verified

@@ -145,11 +145,11 @@ def _distance(small: Pixels, other: Artifact) -> float:
     """Mean distance of the hashes at those moments of *other* that *small* has as well."""
     import numpy as np
 
-    from cosmos_core.media import HASHES, _phashes, phash_distance
+    from cosmos_core.media import HASHES, phashes_of, phash_distance
 
     moments = np.linspace(0, other.frames - 1, HASHES).round().astype(int)
     shared = int((moments < len(small)).sum())
-    mine = _phashes(small[np.minimum(moments, len(small) - 1)])
+    mine = phashes_of(small[np.minimum(moments, len(small) - 1)])
     return phash_distance(mine[:shared], _hashes(other)[:shared])
 
 

@@ -46,6 +46,7 @@ class Asked:
         """
         from cosmos_core.api import Cosmos
 
+        listen(self.verbose)
         return Cosmos(self.folder)
 
     def tell(self, text: str) -> None:
@@ -140,7 +141,7 @@ def everywhere() -> list[click.Parameter]:
 
 
 def listen(verbose: int) -> None:
-    """Let log lines of this level and above reach stderr, in our own form."""
+    """Let log lines of our packages reach stderr in our own form: warnings, or more with *verbose*."""
     import logging
 
     class Lines(logging.Handler):
@@ -148,11 +149,17 @@ def listen(verbose: int) -> None:
             # Resolved at each line: a progress bar puts its own stream there while it is drawn.
             click.echo(f"{record.levelname.lower()}: {self.format(record)}", err=True, color=colour())
 
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     ours = logging.getLogger("cosmos_core")
     ours.handlers[:] = [Lines()]
-    ours.setLevel(level)
-    ours.propagate = False
+    ours.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+
+
+def hush() -> None:
+    """Take back what :func:`listen` did, for whoever calls the command line from a longer program."""
+    if logging := sys.modules.get("logging"):
+        ours = logging.getLogger("cosmos_core")
+        ours.handlers[:] = []
+        ours.setLevel(logging.NOTSET)
 
 
 class Spoken(click.Command):

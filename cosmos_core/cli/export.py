@@ -45,8 +45,8 @@ def command(asked: Asked, target: Path, exporter: str, option: tuple[str, ...], 
 
     with asked.open() as cosmos, progress(asked) as bars:
 
-        def report(done: int, total: int, note: str = "", /) -> None:
-            bars.show("export", f"export {target.name}", done, total, note)
+        def report(done: int, total: int, _: str = "", /) -> None:
+            bars.show("export", f"export {target.name}", done, total)
 
         chosen: dict[str, Any] = dict(read.options(option, of=exporter))
         made = cosmos.export(target, exporter=exporter, query=query(words), report=report, **chosen)

@@ -45,7 +45,7 @@ def finish(cosmos: Cosmos, asked: Asked, runs: Sequence[Run]) -> tuple[Run, ...]
 def conclude(cosmos: Cosmos, asked: Asked, runs: Sequence[Run]) -> None:
     """Say how each run ended, and leave with an error's exit code when one of them is not sealed."""
     judged = {run.id: facts.judged(cosmos, run) for run in runs}
-    errors = [error for run in runs if (error := _why_not(run)) is not None]
+    errors = [error for run in runs if (error := not_sealed(run)) is not None]
     answer = [facts.of_run(run) | {"findings": list(judged[run.id])} for run in runs]
     wrong = {"error": failure.facts(_of_all(errors, len(runs)))} if errors else {}
     asked.answer({"runs": answer} | wrong)
@@ -57,7 +57,8 @@ def conclude(cosmos: Cosmos, asked: Asked, runs: Sequence[Run]) -> None:
         leave(max(error.exit_code for error in errors))
 
 
-def _why_not(run: Run) -> CosmosError | None:
+def not_sealed(run: Run) -> CosmosError | None:
+    """Why *run* is no success; None when it is."""
     from cosmos_core.api import raise_unless_sealed
 
     try:

@@ -13,7 +13,7 @@ from cosmos_core.cli import say
 from cosmos_core.cli.asked import colour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cosmos_core.cli.asked import Asked
 
@@ -73,6 +73,10 @@ class Pace:
         self._from = done
         self._since = at
 
+    def moved(self, done: float) -> bool:
+        """Whether anything was done since."""
+        return done > self._from
+
     def rate(self, done: float, at: float) -> float:
         """Units a second so far; 0 when nothing moved."""
         seconds = at - self._since
@@ -85,45 +89,49 @@ class Pace:
 
 
 class Lines:
-    """Plain lines on stderr: when a note changes, when something is done, and every ten seconds between."""
+    """Plain lines on stderr: when a note changes, and every ten seconds. What is quick and has no note is not told."""
 
     def __init__(self, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._unit = unit
         self._clock = clock
         self._paces: dict[str, Pace] = {}
-        self._said: dict[str, tuple[str, bool, float]] = {}
+        self._told: dict[str, tuple[str, float]] = {}
+        self._said: dict[str, str] = {}
 
     def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
         """Say it, if there is something new to say."""
         now = self._clock()
         pace = self._paces.setdefault(key, Pace(done, now))
-        whole = total > 0 and done >= total
-        before = self._said.get(key)
-        if before and before[0] == note and before[1] == whole and now - before[2] < EVERY:
+        before, at = self._told.setdefault(key, ("", now))
+        whole = done >= total > 0
+        if note == before and now - at < EVERY and not (whole and note and pace.moved(done)):
             return
-        self._said[key] = (note, whole, now)
-        self.say(f"{label}: {self._sentence(pace, done, total, note, now)}")
+        self._told[key] = (note, now)
+        sentence = ", ".join(self._parts(pace, done, total, note, now))
+        if sentence and self._said.get(key) != sentence:
+            self._said[key] = sentence
+            self.say(f"{label}: {sentence}")
 
     def drop(self, key: str) -> None:
         """Forget it."""
-        self._paces.pop(key, None)
-        self._said.pop(key, None)
+        for known in (self._paces, self._told, self._said):
+            known.pop(key, None)
 
     def say(self, text: str) -> None:
         """Say a line."""
         click.echo(text, err=True, color=colour())
 
-    def _sentence(self, pace: Pace, done: float, total: float, note: str, now: float) -> str:
-        parts = [note] if note else []
+    def _parts(self, pace: Pace, done: float, total: float, note: str, now: float) -> Iterator[str]:
+        if note:
+            yield note
         if self._unit and total:
-            parts.append(f"{done:g} of {total:g} {self._unit}")
+            yield f"{done:g} of {total:g} {self._unit}"
         elif 0 < done < total:
-            parts.append(f"{done / total:.0%}")
+            yield f"{done / total:.0%}"
         if self._unit and (rate := pace.rate(done, now)) > 0:
-            parts.append(f"{rate:.1f} {self._unit}/s")
+            yield f"{rate:.1f} {self._unit}/s"
         if (left := pace.left(done, total, now)) is not None:
-            parts.append(f"{say.duration(left)} left")
-        return ", ".join(parts) or "started"
+            yield f"{say.duration(left)} left"
 
     def __enter__(self) -> Self:
         return self

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     """,
 )
 @click.argument("run", shell_complete=complete.runs)
-@click.argument("rating", type=click.Choice(["1", "2", "3", "4", "5", "none"]))
+@click.argument("rating", type=click.Choice(["1", "2", "3", "4", "5", "none"]), metavar="RATING")
 def command(asked: Asked, run: str, rating: str) -> None:
-    """Rate a run, 1 to 5."""
+    """Rate a run, 1 to 5.
+
+    RATING is 1 to 5, or none to take it back.
+    """
     with asked.open() as cosmos:
         rated = cosmos.store.rate(run, None if rating == "none" else int(rating))
     asked.answer({"run": facts.of_run(rated)})

@@ -13,7 +13,7 @@ import click
 
 from cosmos_core import __version__
 from cosmos_core.builtin.commands import THEMES, place
-from cosmos_core.cli.asked import CONTEXT, Asked, SpokenGroup, listen, show_help
+from cosmos_core.cli.asked import CONTEXT, Asked, SpokenGroup, hush, show_help
 from cosmos_core.cli.failure import guarded
 
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ class Root(SpokenGroup):
         _speak_utf8()
         words = list(sys.argv[1:] if args is None else args)
         asked = extra.pop("obj", None) or Asked.by(words)
-        listen(asked.verbose)
         _complete_powershell()
         work = partial(
             super().main,
@@ -84,7 +83,11 @@ class Root(SpokenGroup):
             obj=asked,
             **extra,
         )
-        sys.exit(guarded(work, asked))
+        try:
+            code = guarded(work, asked)
+        finally:
+            hush()
+        sys.exit(code)
 
     def _foreign(self) -> dict[str, Command]:
         from cosmos_core.extend import Command

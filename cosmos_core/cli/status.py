@@ -6,12 +6,11 @@ import os
 import platform
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from cosmos_core.cli import facts, failure, say
-from cosmos_core.cli.asked import colour
 from cosmos_core.cli.asked import command as make
 
 if TYPE_CHECKING:
@@ -129,19 +128,28 @@ def _latest(made: Artifact | None) -> str:
 
 def _watch(cosmos: Cosmos, asked: Asked) -> None:
     """Draw in place at a terminal; elsewhere say what changed, when it changed."""
-    draws = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not asked.json
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not asked.json:
+        _draw(cosmos)
     before = ""
     while True:
         found = look(cosmos)
-        text = render(found)
-        if draws:
-            click.echo(f"\x1b[H\x1b[J{text}\n\n{say.faint('Ctrl-C stops watching')}", color=colour())
-        elif (now := _without_ages(found)) != before:
+        if (now := _without_ages(found)) != before:
             before = now
             asked.line(_plain(found))
-            asked.tell(f"{text}\n")
+            asked.tell(f"{render(found)}\n")
             sys.stdout.flush()
         time.sleep(EVERY)
+
+
+def _draw(cosmos: Cosmos) -> NoReturn:
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(auto_refresh=False) as live:
+        while True:
+            text = f"{render(look(cosmos))}\n\n{say.faint('Ctrl-C stops watching')}"
+            live.update(Text.from_ansi(text), refresh=True)
+            time.sleep(EVERY)
 
 
 def _without_ages(found: dict[str, Any]) -> str:

@@ -130,5 +130,5 @@ def _counts(found: FolderReport) -> str:
     ]
     rulings = say.words(f"{count:,} {say.word(ruling)}" for count, ruling in counts if count)
     pointers = f", {say.many(found.pointers, 'pointer')}" if found.pointers else ""
-    facts = f"{say.many(found.files, 'file')}, {say.many(found.videos, 'video')}{pointers}, {say.many(found.contents, 'content')}"
+    facts = f"{say.many(found.files, 'file')}, {say.many(found.videos, 'video')}{pointers}, {say.many(found.contents, 'different content')}"
     return f"{facts}: {rulings or 'nothing to verify'}  {say.faint(f'({say.duration(found.seconds)})')}"

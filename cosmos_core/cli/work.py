@@ -14,6 +14,7 @@ from cosmos_core import hookimpl
 from cosmos_core.cli import failure, say
 from cosmos_core.cli.asked import command as make
 from cosmos_core.errors import StoreError
+from cosmos_core.run import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
     from cosmos_core.cli.progress import Progress
-    from cosmos_core.run import Run, State
+    from cosmos_core.run import Run
 
 LOOK = 1.0
 """Seconds between two looks at the store for the bars."""
@@ -149,7 +150,7 @@ def _drawn(cosmos: Cosmos, bars: Progress) -> Iterator[None]:
 def _bars_of(cosmos: Cosmos, bars: Progress, ids: tuple[str, ...]) -> None:
     for run_id in ids:
         run = cosmos.store.run(run_id)
-        if run.state.is_held:
+        if run.state is State.RUNNING and run.progress:
             bars.show(run.id, f"{run.id} {say.one_line(run.name, 24)}", run.progress, 1.0, str(run.state))
 
 

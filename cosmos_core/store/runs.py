@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from cosmos_core import canonical
 from cosmos_core.errors import InputError
@@ -195,10 +194,15 @@ def _known(connection: sa.Connection, token: str, ids: list[str]) -> list[str] |
     return list(json.loads(known))
 
 
-def _insert_new(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+def _insert_new(connection: sa.Connection, table: sa.Table) -> sa.Insert:
     """An insert that leaves alone what is there under the same key."""
+    # Importing PostgreSQL's dialect takes longer than opening a store on SQLite.
     if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
         return sqlite.insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects import postgresql
+
     return postgresql.insert(table).on_conflict_do_nothing()
 
 

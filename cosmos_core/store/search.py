@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from cosmos_core.store.records import Query
 
 _ON_FILE = sa.table("run_words_index", sa.column("rowid", sa.Integer))
-_ON_SERVER = sa.table("run_words", sa.column("seq", sa.BigInteger), sa.column("vector"))
+_ON_SERVER = sa.table("run_words", sa.column("seq", sa.BigInteger))
+# A cast takes the lexemes as they are; to_tsquery() would parse them as language.
+_BEGIN = sa.text("run_words.vector @@ CAST(:lexemes AS tsquery)")
 
 
 def matching(query: Query, *, limit: int, is_sqlite: bool) -> sa.Select[int]:
@@ -72,8 +74,8 @@ def _by_words(
     if is_sqlite:
         query = " ".join(f'"{word}"*' for word in wanted)
         return _ON_FILE, _ON_FILE.c.rowid, sa.literal_column("run_words_index").op("MATCH")(query)
-    lexemes = sa.cast(" & ".join(f"'{word}':*" for word in wanted), sa.dialects.postgresql.TSQUERY)
-    return _ON_SERVER, _ON_SERVER.c.seq, _ON_SERVER.c.vector.op("@@")(lexemes)
+    lexemes = " & ".join(f"'{word}':*" for word in wanted)
+    return _ON_SERVER, _ON_SERVER.c.seq, sa.and_(_BEGIN.bindparams(lexemes=lexemes), True)
 
 
 def _by_run(

@@ -24,6 +24,7 @@ ORDER = (
     {"dispatch", "verify", "dataset"},
     {"work"},
     {"api"},
+    {"doctor"},
     {"cli", "testing"},
 )
 """Units of cosmos_core, lowest first. A unit may import its own row and those above it in this table."""

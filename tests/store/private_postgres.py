@@ -18,7 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_INSTALLED = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin")
+_INSTALLED = (
+    "/usr/lib/postgresql/*/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+)
 _ACCOUNTS = ("postgres", "nobody")
 
 
@@ -41,8 +45,12 @@ def private_postgres(*, durable: bool = False) -> Iterator[str]:
     try:
         _call([programs / "initdb", "-D", folder / "data", "-U", "cosmos", "-A", "trust"], account, folder)
         url, listening = _address(folder)
-        (folder / "data" / "postgresql.auto.conf").write_text("\n".join([*listening, *_settings(durable)]) + "\n")
-        _call([programs / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w", "start"], account, folder)
+        (folder / "data" / "postgresql.auto.conf").write_text(
+            "\n".join([*listening, *_settings(durable)]) + "\n"
+        )
+        _call(
+            [programs / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w", "start"], account, folder
+        )
         try:
             yield url
         finally:
@@ -116,4 +124,6 @@ def _call(argv: list[object], account: dict[str, Any], folder: Path) -> None:
         text = out.read().strip()
     said.unlink()
     if done.returncode:
-        raise Unavailable(f"a private PostgreSQL did not start: {text.splitlines()[-1] if text else 'no reason given'}")
+        raise Unavailable(
+            f"a private PostgreSQL did not start: {text.splitlines()[-1] if text else 'no reason given'}"
+        )

@@ -22,7 +22,12 @@ def test_on_postgresql_a_claim_locks_what_it_chooses_and_skips_what_is_locked(na
     text = str(STATEMENTS[name].compile(dialect=postgresql.dialect()))
 
     assert 1 == text.count("FOR UPDATE SKIP LOCKED")
-    assert text.index("WITH ") < text.index("LIMIT") < text.index("FOR UPDATE SKIP LOCKED") < text.index("UPDATE run" if "claim" in name else "UPDATE batch")
+    assert (
+        text.index("WITH ")
+        < text.index("LIMIT")
+        < text.index("FOR UPDATE SKIP LOCKED")
+        < text.index("UPDATE run" if "claim" in name else "UPDATE batch")
+    )
     assert "RETURNING" in text
 
 
@@ -46,7 +51,9 @@ def test_the_condition_is_inside_the_statement(name, dialect):
     """
     text = str(STATEMENTS[name].compile(dialect=dialect, compile_kwargs={"render_postcompile": True}))
 
-    tested = ["NOT (EXISTS", "run.state = 'queued'"] if "claim" in name else ["closed IS NULL", "lease_until <"]
+    tested = (
+        ["NOT (EXISTS", "run.state = 'queued'"] if "claim" in name else ["closed IS NULL", "lease_until <"]
+    )
     assert [] == [condition for condition in tested if condition not in text]
 
 

@@ -27,14 +27,14 @@ def test_a_clip_is_found_by_digest_beginning_or_name(store, tmp_path):
     assert ["harbour", "street"] == [known.name for known in store.clips()]
 
 
-@pytest.mark.parametrize("ref", ["", "aa", "ccc", "a" * 65, "stree", "%"])
-def test_an_unknown_clip_has_no_folder(store, tmp_path, ref):
+def test_an_unknown_clip_has_no_folder(store, tmp_path):
     """
     None is an answer; nothing is guessed.
     """
     store.remember_clip(_clip("a", tmp_path / "street"))
 
-    assert store.clip_folder(ref) is None
+    for ref in ("", "aa", "ccc", "a" * 65, "stree", "%"):
+        assert store.clip_folder(ref) is None
 
 
 def test_an_unclear_clip_names_the_candidates(store, tmp_path):

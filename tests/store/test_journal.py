@@ -26,8 +26,9 @@ def test_every_move_has_one_event_in_order(store, accept, take, bring_home, arti
 
     events = store.events(run.id)
 
-    assert "queued placed queued placed running returned rejected queued placed running returned sealed" == " ".join(
-        event.after for event in events
+    assert (
+        "queued placed queued placed running returned rejected queued placed running returned sealed"
+        == " ".join(event.after for event in events)
     )
     assert [None, *(event.after for event in events[:-1])] == [event.before for event in events]
     assert sorted(event.at for event in events) == [event.at for event in events]
@@ -129,7 +130,9 @@ def test_perceptual_hashes_come_as_one_array(store, accept, take, bring_home, ar
     assert [list(values) for values in hashes[:2]] == table.tolist()
 
 
-def test_paths_inside_the_workspace_move_with_it(store, store_url, accept, take, bring_home, artifact, tmp_path):
+def test_paths_inside_the_workspace_move_with_it(
+    store, store_url, accept, take, bring_home, artifact, tmp_path
+):
     """
     An artifact inside the workspace is kept relative to it, one outside by its full path.
     """

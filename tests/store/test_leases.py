@@ -28,7 +28,12 @@ def test_a_claim_gives_a_batch_of_one_load_key(store, accept, take):
         lease.batch.load_key,
     )
     assert [(long.id, long.spec), (short.id, short.spec)] == [(r.run, r.spec) for r in lease.batch.requests]
-    assert (1, 1, "", None) == (lease.batch.attempt, lease.batch.fence, lease.batch.job_key, lease.batch.handle)
+    assert (1, 1, "", None) == (
+        lease.batch.attempt,
+        lease.batch.fence,
+        lease.batch.job_key,
+        lease.batch.handle,
+    )
     assert {State.QUEUED: 2, State.PLACED: 2} == {s: n for s, n in store.counts().items() if n}
 
 

@@ -60,7 +60,12 @@ def test_a_worker_moves_along_the_table_and_nowhere_else(store, held_in, before,
         assert (after, "because") == (run.state, run.reason)
         assert run == store.run(run_id)
         event = store.events(run_id)[-1]
-        assert (before, after, "because", "worker-1") == (event.before, event.after, event.reason, event.owner)
+        assert (before, after, "because", "worker-1") == (
+            event.before,
+            event.after,
+            event.reason,
+            event.owner,
+        )
         assert len(events) + 1 == len(store.events(run_id))
     else:
         with pytest.raises(CosmosError) as caught:
@@ -102,7 +107,10 @@ def test_sealing_publishes_once_and_whole(store, held_in, artifact, tmp_path):
     The artifact, the findings and the event are there together, and a second seal is refused.
     """
     lease, run_id = held_in(State.RETURNED)
-    findings = [ok("12 of 12 frames decode", check="video.decode"), fail("a \x00 in a log", hint="é", where="log")]
+    findings = [
+        ok("12 of 12 frames decode", check="video.decode"),
+        fail("a \x00 in a log", hint="é", where="log"),
+    ]
     made = artifact(run_id)
 
     run = store.seal(lease, run_id, made, findings)

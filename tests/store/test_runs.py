@@ -84,16 +84,16 @@ def test_a_token_counts_once(store, new_run):
     assert 3 == sum(store.counts().values())
 
 
-@pytest.mark.parametrize("tag", ["", " a", "a ", "x" * 101, "a\x00b"])
-def test_a_tag_that_cannot_be_one_is_refused(store, new_run, tag):
+def test_a_tag_that_cannot_be_one_is_refused(store, new_run):
     """
     Empty, padded and endless tags never get in, by whichever way.
     """
-    with pytest.raises(InputError, match="cannot be a tag"):
-        store.accept([new_run(tags=(tag,))])
     (run,) = store.accept([new_run()])
-    with pytest.raises(InputError, match="cannot be a tag"):
-        store.tag(run.id, add=[tag])
+    for tag in ("", " a", "a ", "x" * 101, "a\x00b"):
+        with pytest.raises(InputError, match="cannot be a tag"):
+            store.accept([new_run(tags=(tag,))])
+        with pytest.raises(InputError, match="cannot be a tag"):
+            store.tag(run.id, add=[tag])
 
 
 @pytest.mark.parametrize("name", ["nul\x00nul", "half \ud800 a pair"])
@@ -144,24 +144,24 @@ def test_not_all_candidates_of_very_many_are_named(store, new_run):
     """
     store.accept([new_run(id=f"rabc{number:04d}") for number in range(50)])
 
-    with pytest.raises(InputError, match="…$"):
+    with pytest.raises(InputError, match=r"…$"):
         store.run("rabc")
 
 
-@pytest.mark.parametrize("ref", ["", "ra", "rzz", "rabc12345", "r%", "rab_", "日本語", "rabc1234'; --"])
-def test_an_unknown_id_is_unknown(store, new_run, ref):
+def test_an_unknown_id_is_unknown(store, new_run):
     """
     Whatever is asked about a run that is not there, the answer is that it is not there.
     """
     store.accept([new_run(id="rabc1234")])
 
-    for ask in (store.run, store.cancel, store.retry, store.attempts, store.events, store.tag):
+    for ref in ("", "ra", "rzz", "rabc12345", "r%", "rab_", "日本語", "rabc1234'; --"):
+        for ask in (store.run, store.cancel, store.retry, store.attempts, store.events, store.tag):
+            with pytest.raises(UnknownError):
+                ask(ref)
         with pytest.raises(UnknownError):
-            ask(ref)
-    with pytest.raises(UnknownError):
-        store.rate(ref, 3)
-    with pytest.raises(UnknownError):
-        store.remove(["rabc1234", ref])
+            store.rate(ref, 3)
+        with pytest.raises(UnknownError):
+            store.remove(["rabc1234", ref])
     assert "rabc1234" == store.run("rabc").id
 
 
@@ -208,15 +208,15 @@ def test_ratings_are_noted_and_taken_back(store, accept):
     assert store.rate(run.id, None).rating is None
 
 
-@pytest.mark.parametrize("rating", [0, 6, -1, 2.5])
-def test_a_rating_is_1_to_5(store, accept, rating):
+def test_a_rating_is_1_to_5(store, accept):
     """
     Anything else is refused.
     """
     (run,) = accept()
 
-    with pytest.raises(InputError, match="not a rating"):
-        store.rate(run.id, rating)
+    for rating in (0, 6, -1, 2.5):
+        with pytest.raises(InputError, match="not a rating"):
+            store.rate(run.id, rating)
 
 
 def test_tags_are_added_and_dropped(store, accept):

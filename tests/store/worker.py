@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,41 +31,57 @@ def new_run(name, number):
     return NewRun(id=name, name=name, spec=spec, load_key="model-a", seconds=1.0)
 
 
-def opens(url, root):
-    """Open the store, and say how many runs it holds."""
+def opens(url, root, gate):
+    """Open the store at the word, and say how many runs it holds."""
+    gate()
     with Store.open(url, root=root) as store:
         say("runs", sum(store.counts().values()))
 
 
-def claims(url, root, owner):
-    """Claim one run after the other, from the word go on standard input, until nothing waits."""
+def claims(url, root, gate):
+    """Claim two runs after two runs, from the word, until nothing waits."""
     with Store.open(url, root=root) as store:
-        say("ready")
-        sys.stdin.readline()
-        while lease := store.claim(owner=owner, load_key="model-a", host="local", slot=0, limit=2):
+        gate()
+        while lease := store.claim(owner=str(os.getpid()), load_key="model-a", host="local", slot=0, limit=2):
             for request in lease.batch.requests:
-                say("claimed", request.run)
+                say("claimed", request.run, os.getpid())
 
 
-def submits(url, root, token, name):
-    """Accept three runs under a token, from the word go, and say which runs that gave."""
+def submits(url, root, gate, token):
+    """Accept three runs under a token, at the word, and say which runs that gave."""
     with Store.open(url, root=root) as store:
-        say("ready")
-        sys.stdin.readline()
-        runs = store.accept([new_run(f"{name}{part}", part) for part in "123"], token=token)
+        gate()
+        runs = store.accept([new_run(f"r{os.getpid()}{part}", part) for part in "123"], token=token)
         say("accepted", *(run.id for run in runs))
+
+
+def crowd(url, root, count, verb, *words):
+    """Let *count* processes do the same thing at the same time."""
+    ready, gate = os.pipe(), os.pipe()
+
+    def wait():
+        os.close(gate[1])
+        os.write(ready[1], b"x")
+        os.read(gate[0], 1)
+
+    children = [_fork(VERBS[verb], url, root, wait, *words) for _ in range(int(count))]
+    for _ in children:
+        os.read(ready[0], 1)
+    os.close(gate[1])
+    ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    sys.exit(max(ended))
 
 
 def accepts(url, root, prefix, count):
     """Accept one run in each of *count* children, which kill themselves with -9 the moment it returns."""
+
+    def accept(name, number):
+        Store.open(url, root=root).accept([new_run(name, number)])
+        say("accepted", name)
+        os.kill(os.getpid(), signal.SIGKILL)
+
     for number in range(int(count)):
-        child = os.fork()
-        if not child:
-            name = f"{prefix}{number:06d}"
-            Store.open(url, root=root).accept([new_run(name, number)])
-            say("accepted", name)
-            os.kill(os.getpid(), signal.SIGKILL)
-        os.waitpid(child, 0)
+        os.waitpid(_fork(accept, f"{prefix}{number:06d}", number), 0)
 
 
 def holds(url, root):
@@ -76,22 +93,39 @@ def holds(url, root):
         sys.stdin.read()
 
 
-def works(url, root, owner, seed):
-    """Work until stopped, with leases of a second, and now and then stall for longer than that."""
-    chance = random.Random(f"{owner} {seed}")
+def mayhem(url, root, count, kills, seed):
+    """Let *count* workers work until every run is sealed; kill -9 some of them on the way, and start others."""
+    chance, started, killed = random.Random(seed), iter(range(1000)), 0
     with Store.open(url, root=root) as store:
-        say("ready")
-        while True:
-            lease = store.adopt(owner=owner, hosts=["local"], lease=1.0) or store.claim(
-                owner=owner, load_key="model-a", host="local", slot=0, limit=3, lease=1.0
-            )
-            if lease is None:
-                time.sleep(0.05)
-                continue
-            try:
-                _work(store, lease, root, chance)
-            except LeaseLost:
-                say("refused", lease.batch.id)
+        total = sum(store.counts().values())
+        workers = [_fork(works, url, root, next(started), seed) for _ in range(int(count))]
+        while store.counts()[State.SEALED] < total or killed < int(kills):
+            time.sleep(chance.uniform(0.05, 0.2))
+            if killed < int(kills):
+                victim = chance.randrange(len(workers))
+                _kill(workers[victim])
+                workers[victim] = _fork(works, url, root, next(started), seed)
+                killed += 1
+        for worker in workers:
+            _kill(worker)
+        say("killed", killed)
+
+
+def works(url, root, number, seed):
+    """Work until stopped, with leases of a second, and now and then stall for longer than that."""
+    owner, chance = f"worker-{number}", random.Random(f"{number} {seed}")
+    store = Store.open(url, root=root)
+    while True:
+        lease = store.adopt(owner=owner, hosts=["local"], lease=1.0) or store.claim(
+            owner=owner, load_key="model-a", host="local", slot=0, limit=3, lease=1.0
+        )
+        if lease is None:
+            time.sleep(0.05)
+            continue
+        try:
+            _work(store, lease, root, chance)
+        except LeaseLost:
+            say("refused", lease.batch.id)
 
 
 def _work(store, lease, root, chance):
@@ -107,7 +141,7 @@ def _work(store, lease, root, chance):
 
 
 def _spend(chance):
-    time.sleep(1.3 if chance.random() < 0.02 else chance.uniform(0.0, 0.01))
+    time.sleep(1.5 if chance.random() < 0.03 else chance.uniform(0.0, 0.01))
 
 
 def _artifact(run, lease, root):
@@ -124,7 +158,26 @@ def _artifact(run, lease, root):
     )
 
 
-VERBS = {made.__name__: made for made in (opens, claims, submits, accepts, holds, works)}
+def _fork(work, *words):
+    """Start a child that does *work* and ends. Forking spares every child the second that imports take."""
+    if child := os.fork():
+        return child
+    status = 1
+    try:
+        work(*words)
+        status = 0
+    except BaseException:  # noqa: BLE001  a child must never return into its parent's code
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _kill(pid):
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+VERBS = {made.__name__: made for made in (opens, claims, submits, crowd, accepts, holds, mayhem)}
 
 if __name__ == "__main__":
     url, root, verb, *rest = sys.argv[1:]

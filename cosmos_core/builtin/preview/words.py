@@ -404,6 +404,7 @@ def _air(look: Look, settled: dict[str, float]) -> Look:
         drift=drift,
         flatten=max(look.flatten, 0.75 * closed),
         sun=_scaled(look.sun, 1.0 - 0.7 * closed),
+        sky_low=_greyed(look.sky_low, 0.75 * closed),
         stars=look.stars * (1.0 - closed),
         saturation=look.saturation * (1.0 - 0.10 * closed),
         ambient=_times(look.ambient, _mixed(tint, closed)),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cosmos_core_city.render import View
 from cosmos_core_city.spec import draw
@@ -18,8 +19,6 @@ from cosmos_core_city.spec import draw
 if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from cosmos_core_city.scene import Scene
     from cosmos_core_city.spec import City, CitySpec
@@ -61,7 +60,7 @@ def ease(t: NDArray[np.float64], soft: float) -> NDArray[np.float64]:
     brake = np.clip((1.0 - t) / soft, 0.0, 1.0)
     speed = (ramp * ramp * (3 - 2 * ramp)) * (brake * brake * (3 - 2 * brake)) + 0.04
     way = np.concatenate([[0.0], np.cumsum((speed[1:] + speed[:-1]) / 2)])
-    return way / way[-1]
+    return np.asarray(way / way[-1])
 
 
 def along(keys: Sequence[Sequence[float]], t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,9 +68,9 @@ def along(keys: Sequence[Sequence[float]], t: NDArray[np.float64]) -> NDArray[np
     points = np.asarray(keys, dtype=np.float64)
     s = t[:, None]
     if len(points) == 2:
-        return points[0] * (1 - s) + points[1] * s
+        return np.asarray(points[0] * (1 - s) + points[1] * s)
     a, b, c = points
-    return a * (1 - s) * (1 - 2 * s) + b * 4 * s * (1 - s) + c * s * (2 * s - 1)
+    return np.asarray(a * (1 - s) * (1 - 2 * s) + b * 4 * s * (1 - s) + c * s * (2 * s - 1))
 
 
 def tremor(numbers: random.Random, seconds: NDArray[np.float64], axes: int) -> NDArray[np.float64]:
@@ -91,7 +90,10 @@ def look(eye: NDArray[np.float64], target: NDArray[np.float64], roll: float = 0.
     right = np.cross(forward, [0.0, 0.0, 1.0])
     right /= np.linalg.norm(right)
     down = np.cross(forward, right)
-    right, down = right * math.cos(roll) + down * math.sin(roll), down * math.cos(roll) - right * math.sin(roll)
+    right, down = (
+        right * math.cos(roll) + down * math.sin(roll),
+        down * math.cos(roll) - right * math.sin(roll),
+    )
     pose = np.eye(4)
     pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, down, forward, eye
     return pose
@@ -107,12 +109,19 @@ def _dolly(city: City, numbers: random.Random, seconds: float) -> Keys:
     start = numbers.uniform(2.0, city.length - 34.0 - way)
     start = start if heading > 0 else city.length - start
     y = -side * numbers.uniform(0.2, 1.3)
-    eye = [(start, y, 1.75), (start + heading * way, y + side * numbers.uniform(-0.3, 0.6), numbers.uniform(1.7, 2.3))]
+    eye = [
+        (start, y, 1.75),
+        (start + heading * way, y + side * numbers.uniform(-0.3, 0.6), numbers.uniform(1.7, 2.3)),
+    ]
     ahead, turn = numbers.uniform(15.0, 21.0), numbers.uniform(-3.0, 2.0)
     across = numbers.uniform(4.0, 8.5)
     target = [
         (eye[0][0] + heading * ahead, side * across, numbers.uniform(3.6, 5.2)),
-        (eye[1][0] + heading * (ahead + turn), side * (across + numbers.uniform(-2.0, 1.5)), numbers.uniform(3.8, 6.0)),
+        (
+            eye[1][0] + heading * (ahead + turn),
+            side * (across + numbers.uniform(-2.0, 1.5)),
+            numbers.uniform(3.8, 6.0),
+        ),
     ]
     return eye, target, numbers.uniform(60.0, 68.0), 1.0
 

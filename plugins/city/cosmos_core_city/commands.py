@@ -31,23 +31,45 @@ def warmup(*, as_json: bool) -> None:
     warm_up()
     seconds = round(time.perf_counter() - start, 1)
     cache = os.environ["NUMBA_CACHE_DIR"]
-    click.echo(json.dumps({"seconds": seconds, "cache": cache}) if as_json else f"ready after {seconds} s; kernels are kept in {cache}")
+    click.echo(
+        json.dumps({"seconds": seconds, "cache": cache})
+        if as_json
+        else f"ready after {seconds} s; kernels are kept in {cache}"
+    )
 
 
 def _spec_options(command: Any) -> Any:
     """One option for each parameter of the city."""
     hints = typing.get_type_hints(CitySpec)
     for field in reversed(attrs.fields(CitySpec)):
-        kinds = [kind for kind in (int, float, str) if kind in (hints[field.name], *typing.get_args(hints[field.name]))]
+        kinds = [
+            kind
+            for kind in (int, float, str)
+            if kind in (hints[field.name], *typing.get_args(hints[field.name]))
+        ]
         words = field.metadata["help"] + ("" if field.default is None else f" [{field.default}]")
-        command = click.option(f"--{field.name.replace('_', '-')}", type=kinds[0], default=None, help=words)(command)
+        command = click.option(f"--{field.name.replace('_', '-')}", type=kinds[0], default=None, help=words)(
+            command
+        )
     return command
 
 
 @city.command()
 @_spec_options
-@click.option("--at", type=click.FloatRange(0.0, 1.0), default=0.5, show_default=True, help="which moment, 0 the first frame, 1 the last")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("city-preview"), show_default=True, help="folder for the pictures")
+@click.option(
+    "--at",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.5,
+    show_default=True,
+    help="which moment, 0 the first frame, 1 the last",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("city-preview"),
+    show_default=True,
+    help="folder for the pictures",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 def preview(*, at: float, out: Path, as_json: bool, **parameters: Any) -> None:
     """Write one frame of every pass as PNG."""

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cosmos_core import controls
 from cosmos_core_city.camera import CLEARANCE, clearance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from cosmos_core_city.camera import Path
     from cosmos_core_city.render import Picture

@@ -8,15 +8,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from fractions import Fraction
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cosmos_core import controls, media
 from cosmos_core.errors import InputError
 from cosmos_core_city import camera, gates
 from cosmos_core_city.build import build
+from cosmos_core_city.camera import Path as CameraPath
+from cosmos_core_city.gates import Seen
 from cosmos_core_city.labels import Label, table
 from cosmos_core_city.light import EXPOSURE, daylight
 from cosmos_core_city.prompt import suggest
@@ -27,11 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from cosmos_core.extend import Report
-    from cosmos_core_city.camera import Path as CameraPath
-    from cosmos_core_city.gates import Seen
+    from cosmos_core_city.render import Picture
     from cosmos_core_city.scene import Scene
     from cosmos_core_city.spec import City, CitySpec
 
@@ -61,6 +61,15 @@ class Shot:
     refused: tuple[tuple[str, ...], ...]
 
 
+@attrs.frozen(eq=False)
+class Moment:
+    """One frame as arrays: colour (H, W, 3), 1/z and groups (H, W)."""
+
+    color: NDArray[np.uint8]
+    inverse: NDArray[np.float32]
+    groups: NDArray[np.integer[Any]]
+
+
 def output(spec: CitySpec) -> Output:
     """The profile's numbers, unless the spec has its own."""
     profile = controls.PROFILES[spec.profile]
@@ -85,7 +94,7 @@ def generate(spec: CitySpec, folder: Path, report: Report) -> Mapping[str, objec
     with Renderer(scene, daylight(spec, city), EXPOSURE) as renderer:
         report(0, out.frames, "choosing a camera path")
         shot = choose(spec, city, scene, renderer, out)
-        colours = palette(scene, shot.seen, spec.seed)
+        colours = palette(shot.seen, spec.seed)
         film(folder, scene, renderer, shot, out, colours, report)
     write_camera(folder / "camera.json", shot.path, out)
     return facts(spec, city, scene, shot, out, colours)
@@ -113,7 +122,7 @@ def choose(spec: CitySpec, city: City, scene: Scene, renderer: Renderer, out: Ou
     )
 
 
-def small_pictures(renderer: Renderer, path: CameraPath, out: Output) -> Iterator[object]:
+def small_pictures(renderer: Renderer, path: CameraPath, out: Output) -> Iterator[Picture]:
     """What the camera sees at every frame, small."""
     height = max(2, round(out.height * SMALL / out.width))
     for frame in range(out.frames):
@@ -126,7 +135,7 @@ def _shading(renderer: Renderer, path: CameraPath, out: Output) -> Iterator[str]
         yield from gates.refuse_shading(rgb)
 
 
-def palette(scene: Scene, seen: Seen, seed: int) -> dict[int, tuple[int, int, int]]:
+def palette(seen: Seen, seed: int) -> dict[int, tuple[int, int, int]]:
     """Colours of the groups that are large enough somewhere in the clip; 0, the sky, is black."""
     return controls.palette(np.flatnonzero(seen.shares >= LEAST_SHARE).tolist(), seed)
 
@@ -155,9 +164,10 @@ def film(
             seen, rgb = renderer.draw(shot.path.view(frame, out.width, out.height))
             for done in before:
                 done.result()
-            made = {"color": rgb, "inverse": seen.inverse, "groups": group[seen.ids]}
+            made = Moment(rgb, seen.inverse, group[seen.ids])
             before = [
-                pool.submit(_encode, videos[name], name, made, shot.seen.depth_range, colours) for name in PASSES
+                pool.submit(_encode, videos[name], name, made, shot.seen.depth_range, colours)
+                for name in PASSES
             ]
             report(frame + 1, out.frames, "rendering")
         for done in before:
@@ -167,7 +177,7 @@ def film(
 def _encode(
     video: controls.VideoWriter,
     name: str,
-    made: Mapping[str, NDArray[np.generic]],
+    made: Moment,
     depth_range: tuple[float, float],
     colours: Mapping[int, tuple[int, int, int]],
 ) -> None:
@@ -176,16 +186,16 @@ def _encode(
 
 def control(
     name: str,
-    made: Mapping[str, NDArray[np.generic]],
+    made: Moment,
     depth_range: tuple[float, float],
     colours: Mapping[int, tuple[int, int, int]],
 ) -> NDArray[np.uint8]:
-    """One frame of a pass from the colour (H, W, 3), 1/z and groups (H, W) of a moment."""
+    """One frame of the pass *name*."""
     if name == "depth":
-        return controls.depth(made["inverse"], *depth_range)
+        return controls.depth(made.inverse, *depth_range)
     if name == "segmentation":
-        return controls.segmentation(made["groups"], colours)
-    return controls.edge(made["color"]) if name == "edge" else made["color"]
+        return controls.segmentation(made.groups, colours)
+    return controls.edge(made.color) if name == "edge" else made.color
 
 
 def write_camera(path: Path, taken: CameraPath, out: Output) -> None:

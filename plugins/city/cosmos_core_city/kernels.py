@@ -6,7 +6,9 @@ may be read-only and is lost with every environment.
 
 from __future__ import annotations
 
+import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import platformdirs
@@ -14,32 +16,59 @@ import platformdirs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
     F = TypeVar("F", bound=Callable[..., object])
 
-# numba reads this once, at import.
-os.environ.setdefault("NUMBA_CACHE_DIR", platformdirs.user_cache_path("cosmos-core", appauthor=False).joinpath("numba").as_posix())
-
-import numba  # noqa: E402
-from llvmlite import ir  # noqa: E402
-from numba.core import types  # noqa: E402
-from numba.extending import intrinsic  # noqa: E402
+_SOURCES = ("kernels.py", "raster.py", "textures.py", "shade.py")
 
 
-def exact(function: F) -> F:
-    """Compile *function* on first use, keep it on disk, and release the GIL while it runs."""
-    return numba.njit(nogil=True, cache=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+def cache_folder() -> Path:
+    """Where this version's kernels are kept.
+
+    Numba notices a change of a function's own file, but not of the files whose functions it calls; so the folder
+    has a digest of all of them in its name.
+    """
+    digest = hashlib.sha256()
+    for name in _SOURCES:
+        digest.update(Path(__file__).with_name(name).read_bytes())
+    return (
+        platformdirs.user_cache_path("cosmos-core", appauthor=False)
+        / "city-kernels"
+        / digest.hexdigest()[:16]
+    )
 
 
-def loose(function: F) -> F:
-    """As :func:`exact`, for colours: sums may be taken in another order, the same one for every pixel and thread."""
-    return numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)(function)  # type: ignore[no-any-return]
+# Numba reads this once, at import.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder()))
 
+if TYPE_CHECKING:
 
-@intrinsic  # type: ignore[misc]
-def bits(typingctx, value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG001
-    """The 32 bits of a float32, as an int32: for positive floats they sort as the floats do."""
+    def exact(function: F) -> F:
+        """Compile *function* on first use, keep it on disk, and release the GIL while it runs."""
+        return function
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ARG001
-        return builder.bitcast(args[0], ir.IntType(32))
+    def loose(function: F) -> F:
+        """As :func:`exact`, for colours: sums may be taken in another order, the same for every pixel and thread."""
+        return function
 
-    return types.int32(types.float32), codegen
+    def bits(value: np.float32) -> int:
+        """The 32 bits of a float32, as an int32: for positive floats they sort as the floats do."""
+        raise NotImplementedError
+else:
+    import numba
+    from llvmlite import ir
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    exact = numba.njit(nogil=True, cache=True, error_model="numpy")
+    loose = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
+
+    @intrinsic
+    def bits(_, value):  # noqa: ANN001, ANN201, ARG001 (numba's protocol)
+        """The 32 bits of a float32, as an int32: for positive floats they sort as the floats do."""
+
+        def code(_, builder, __, arguments):  # noqa: ANN001, ANN202
+            return builder.bitcast(arguments[0], ir.IntType(32))
+
+        return types.int32(types.float32), code

@@ -75,7 +75,7 @@ def noise(size: int = 512, octaves: int = 6) -> NDArray[np.float32]:
         high = (low + 1) % cells
         along = lattice[:, low] * (1 - t) + lattice[:, high] * t
         total += (along[low] * (1 - t)[:, None] + along[high] * t[:, None]) * 0.5**octave
-    return (total / np.abs(total).max()).astype(np.float32)
+    return np.asarray(total / np.abs(total).max(), dtype=np.float32)
 
 
 _GLYPHS = {

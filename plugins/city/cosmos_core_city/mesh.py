@@ -5,17 +5,18 @@ A part's triangles are counter-clockwise seen from outside. Coordinates are metr
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 import numpy as np
 
+from cosmos_core_city.labels import Label
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
-
-    from cosmos_core_city.labels import Label
 
     Floats: TypeAlias = NDArray[np.float64]
     Ints: TypeAlias = NDArray[np.int32]
@@ -96,7 +97,10 @@ def quads(corners: ArrayLike) -> tuple[Floats, Ints]:
 
 def panels(low: ArrayLike, high: ArrayLike, v: ArrayLike) -> tuple[Floats, Ints]:
     """N upright rectangles in the plane of a front at depth *v*, from (N, 2) corners in (u, z), facing out."""
-    start, end = np.atleast_2d(np.asarray(low, dtype=np.float64)), np.atleast_2d(np.asarray(high, dtype=np.float64))
+    start, end = (
+        np.atleast_2d(np.asarray(low, dtype=np.float64)),
+        np.atleast_2d(np.asarray(high, dtype=np.float64)),
+    )
     depth = np.broadcast_to(np.asarray(v, dtype=np.float64), len(start))
     columns = [(start, start), (start, end), (end, end), (end, start)]
     corners = np.stack([np.stack([a[:, 0], depth, b[:, 1]], axis=1) for a, b in columns], axis=1)
@@ -148,7 +152,7 @@ def cylinder(
 
 def tube(points: Sequence[Sequence[float]], radius: float, sides: int = 6) -> tuple[Floats, Ints]:
     """Cylinders along a polyline, overlapping at the joints."""
-    return joined([cylinder(a, b, radius, sides=sides) for a, b in zip(points[:-1], points[1:], strict=True)])
+    return joined([cylinder(a, b, radius, sides=sides) for a, b in pairwise(points)])
 
 
 def joined(shapes: Sequence[tuple[Floats, Ints]]) -> tuple[Floats, Ints]:

@@ -10,7 +10,7 @@ import numpy as np
 from cosmos_core import controls, media
 from cosmos_core_city import camera
 from cosmos_core_city.build import build
-from cosmos_core_city.generate import LEAST_SHARE, PASSES, choose, control, output
+from cosmos_core_city.generate import LEAST_SHARE, PASSES, Moment, choose, control, output
 from cosmos_core_city.light import EXPOSURE, daylight
 from cosmos_core_city.render import Renderer
 from cosmos_core_city.spec import CitySpec, resolve
@@ -39,7 +39,7 @@ def preview(spec: CitySpec, folder: Path, moment: float) -> list[Path]:
     groups = np.append(scene.group, 0)[seen.ids]
     shares = np.bincount(groups.ravel()) / groups.size
     colours = controls.palette(np.flatnonzero(shares >= LEAST_SHARE).tolist(), spec.seed)
-    made = {"color": rgb, "inverse": seen.inverse, "groups": groups}
+    made = Moment(rgb, seen.inverse, groups)
     span = controls.depth_range([seen.inverse])
     folder.mkdir(parents=True, exist_ok=True)
     return [_save(folder / f"{name}.png", control(name, made, span, colours)) for name in PASSES]

@@ -7,9 +7,17 @@ have neither cracks nor double cover; depth comes from the triangle's plane, nev
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 import numpy as np
 
 from cosmos_core_city.kernels import bits, exact
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+    Lens: TypeAlias = tuple[float, float, float, float]
 
 BAND = 16
 """Rows of pixels that one task fills, small enough for its keys to stay in the cache."""
@@ -18,7 +26,9 @@ SNAP = 256.0
 
 
 @exact
-def project(vertices, camera, lens, perspective, seen, screen):
+def project(
+    vertices: Array, camera: Array, lens: Lens, perspective: bool, seen: Array, screen: Array
+) -> None:
     """World *vertices* (V, 3) to *seen* (V, 3), x right, y down, z forward, and to snapped pixels *screen* (V, 2)."""
     for v in range(vertices.shape[0]):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
@@ -31,16 +41,16 @@ def project(vertices, camera, lens, perspective, seen, screen):
 
 
 @exact
-def before(a, b):
+def before(a: Array, b: Array) -> bool:
     """Whether point *a* comes before *b* in an order that does not depend on who asks."""
     for axis in range(3):
         if a[axis] != b[axis]:
-            return a[axis] < b[axis]
+            return bool(a[axis] < b[axis])
     return False
 
 
 @exact
-def clip(corners, near, lens, poly):
+def clip(corners: Array, near: float, lens: Lens, poly: Array) -> int:
     """Cut a triangle (3, 3) at z = *near* into *poly* (4, 2) in snapped pixels; its number of corners.
 
     A cut edge is always walked from the same end, so that both triangles on it get the same new corner.
@@ -64,7 +74,23 @@ def clip(corners, near, lens, poly):
 
 
 @exact
-def setup(first, last, triangles, thin, seen, screen, lens, perspective, near, far, size, poly, counts, plane, rows):
+def setup(
+    first: int,
+    last: int,
+    triangles: Array,
+    thin: Array,
+    seen: Array,
+    screen: Array,
+    lens: Lens,
+    perspective: bool,
+    near: float,
+    far: float,
+    size: tuple[int, int],
+    poly: Array,
+    counts: Array,
+    plane: Array,
+    rows: Array,
+) -> None:
     """Prepare triangles *first* to *last*: cull, clip, and write polygon, depth plane and rows of bands.
 
     *thin* triangles are seen from both sides. ``plane[t]`` holds (A, B, C, least, most): the value at a pixel
@@ -120,7 +146,7 @@ def setup(first, last, triangles, thin, seen, screen, lens, perspective, near, f
 
 
 @exact
-def sort(rows, starts):
+def sort(rows: Array, starts: Array) -> Array:
     """Triangles by band: fills *starts* (bands + 1) and returns the triangles' numbers, band after band."""
     starts[:] = 0
     for t in range(rows.shape[0]):
@@ -138,7 +164,7 @@ def sort(rows, starts):
 
 
 @exact
-def fill(order, poly, counts, plane, scale, top, keys):
+def fill(order: Array, poly: Array, counts: Array, plane: Array, scale: float, top: int, keys: Array) -> None:
     """Draw the triangles of *order* into *keys*, rows from *top*, at *scale* samples a pixel and axis."""
     height, width = keys.shape
     ax, ay, slope, end = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
@@ -148,7 +174,12 @@ def fill(order, poly, counts, plane, scale, top, keys):
         lowest, highest = np.inf, -np.inf
         for e in range(count):
             f = e + 1 if e + 1 < count else 0
-            x0, y0, x1, y1 = poly[t, e, 0] * scale, poly[t, e, 1] * scale, poly[t, f, 0] * scale, poly[t, f, 1] * scale
+            x0, y0, x1, y1 = (
+                poly[t, e, 0] * scale,
+                poly[t, e, 1] * scale,
+                poly[t, f, 0] * scale,
+                poly[t, f, 1] * scale,
+            )
             if y0 > y1:
                 x0, y0, x1, y1 = x1, y1, x0, y0
             ax[e], ay[e], end[e] = x0, y0, y1
@@ -177,7 +208,17 @@ def fill(order, poly, counts, plane, scale, top, keys):
 
 
 @exact
-def visibility(first, last, order, starts, poly, counts, plane, ids, inverse):
+def visibility(
+    first: int,
+    last: int,
+    order: Array,
+    starts: Array,
+    poly: Array,
+    counts: Array,
+    plane: Array,
+    ids: Array,
+    inverse: Array,
+) -> None:
     """Bands *first* to *last* of the triangle (-1: none) and the 1/z (0: none) at each pixel centre."""
     height, width = ids.shape
     keys = np.empty((BAND, width), dtype=np.int64)
@@ -197,7 +238,18 @@ def visibility(first, last, order, starts, poly, counts, plane, ids, inverse):
 
 
 @exact
-def soften(first, last, order, starts, poly, counts, plane, ids, shaded, smooth):
+def soften(
+    first: int,
+    last: int,
+    order: Array,
+    starts: Array,
+    poly: Array,
+    counts: Array,
+    plane: Array,
+    ids: Array,
+    shaded: Array,
+    smooth: Array,
+) -> None:
     """Bands *first* to *last* of an anti-aliased picture, without shading anything twice.
 
     Four samples a pixel are resolved to triangles; each takes the colour of a neighbour whose centre sees the same
@@ -217,9 +269,13 @@ def soften(first, last, order, starts, poly, counts, plane, ids, shaded, smooth)
                 a, b = keys[2 * row, 2 * x], keys[2 * row, 2 * x + 1]
                 c, d = keys[2 * row + 1, 2 * x], keys[2 * row + 1, 2 * x + 1]
                 if np.int32(a) == own and np.int32(b) == own and np.int32(c) == own and np.int32(d) == own:
-                    smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = shaded[y, x, 0], shaded[y, x, 1], shaded[y, x, 2]
+                    smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = (
+                        shaded[y, x, 0],
+                        shaded[y, x, 1],
+                        shaded[y, x, 2],
+                    )
                     continue
-                red = green = blue = 2
+                red = green = blue = np.int64(2)
                 for sample in range(4):
                     dx, dy = sample & 1, sample >> 1
                     t = np.int32(keys[2 * row + dy, 2 * x + dx])
@@ -240,7 +296,16 @@ def soften(first, last, order, starts, poly, counts, plane, ids, shaded, smooth)
 
 
 @exact
-def values(first, last, order, starts, poly, counts, plane, nearest):
+def values(
+    first: int,
+    last: int,
+    order: Array,
+    starts: Array,
+    poly: Array,
+    counts: Array,
+    plane: Array,
+    nearest: Array,
+) -> None:
     """Bands *first* to *last* of the greatest value a ray meets, 0 where it meets none: a shadow map."""
     height, width = nearest.shape
     keys = np.empty((BAND, width), dtype=np.int64)

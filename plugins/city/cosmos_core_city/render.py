@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cosmos_core_city import raster, shade
 from cosmos_core_city.materials import lettering, noise
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
-
-    from numpy.typing import NDArray
 
     from cosmos_core_city.scene import Scene
 
@@ -72,7 +72,9 @@ class Renderer:
     The result does not depend on the number of threads.
     """
 
-    def __init__(self, scene: Scene, light: shade.Light, exposure: float, *, workers: int | None = None) -> None:
+    def __init__(
+        self, scene: Scene, light: shade.Light, exposure: float, *, workers: int | None = None
+    ) -> None:
         self._scene = scene
         self._light = light
         self._workers = workers or threads()
@@ -121,11 +123,17 @@ class Renderer:
         """Call *work* on ranges that cover *count*, a few for each thread."""
         pieces = max(1, min(self._workers * _STEPS, count // least))
         edges = [count * i // pieces for i in range(pieces + 1)]
-        for done in [self._pool.submit(work, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]:
+        for done in [self._pool.submit(work, a, b) for a, b in pairwise(edges)]:
             done.result()
 
     def _prepare(
-        self, camera: NDArray[np.float64], lens: tuple[float, ...], size: tuple[int, int], *, perspective: bool, far: float
+        self,
+        camera: NDArray[np.float64],
+        lens: tuple[float, float, float, float],
+        size: tuple[int, int],
+        *,
+        perspective: bool,
+        far: float,
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         scene = self._scene
         self._each(
@@ -178,7 +186,9 @@ class Renderer:
 
     def _cast(self, camera: NDArray[np.float64]) -> NDArray[np.float32]:
         """The shadow map: for each texel, how near to the sun its nearest surface is."""
-        order, starts = self._prepare(camera, (1.0, 1.0, 0.0, 0.0), (SHADOW, SHADOW), perspective=False, far=0.0)
+        order, starts = self._prepare(
+            camera, (1.0, 1.0, 0.0, 0.0), (SHADOW, SHADOW), perspective=False, far=0.0
+        )
         nearest = np.empty((SHADOW, SHADOW), dtype=np.float32)
         self._each(
             len(starts) - 1,

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cosmos_core_city.mesh import Part, placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
 
     from cosmos_core_city.mesh import Frame
 
@@ -68,13 +67,18 @@ class Scene:
         return np.array([item.group for item in self.instances], dtype=np.int32)[self.instance]
 
 
-def thing(name: str, group: str, parts: Iterable[Part], frame: Frame | None = None, *, solid: bool = True) -> Thing:
+def thing(
+    name: str, group: str, parts: Iterable[Part], frame: Frame | None = None, *, solid: bool = True
+) -> Thing:
     """A thing of *parts*, which are in *frame* unless that is None."""
     return Thing(name, group, tuple(placed(parts, frame) if frame else parts), solid)
 
 
 def assemble(
-    things: Sequence[Thing], materials: NDArray[np.float32], thin_kinds: Iterable[int], core: NDArray[np.float64]
+    things: Sequence[Thing],
+    materials: NDArray[np.float32],
+    thin_kinds: Iterable[int],
+    core: NDArray[np.float64],
 ) -> Scene:
     """All *things* as one scene; degenerate triangles are left out."""
     groups = ("sky", *dict.fromkeys(item.group for item in things))
@@ -102,12 +106,16 @@ def assemble(
             for item, (low, high) in zip(things, boxes, strict=True)
         ),
         groups=groups,
-        solids=np.array([box for item, box in zip(things, boxes, strict=True) if item.solid]).reshape(-1, 2, 3),
+        solids=np.array([box for item, box in zip(things, boxes, strict=True) if item.solid]).reshape(
+            -1, 2, 3
+        ),
         core=core,
     )
 
 
-def _normals(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _normals(
+    vertices: NDArray[np.float32], triangles: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     a, b, c = (vertices[triangles[:, i]].astype(np.float64) for i in range(3))
     cross = np.cross(b - a, c - a)
     length = np.linalg.norm(cross, axis=1)

@@ -1,26 +1,28 @@
 """From visibility to colour: materials, sun and sky, shadows, occlusion, haze and the tone curve.
 
 Every kernel works on a range of rows and writes only those, so that any number of threads gives the same picture.
-Texture comes from where a point rests, so it sticks to what moves. Detail fades out before it would be finer than
-a pixel: a pattern that aliases would fill the edge control with noise.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from cosmos_core_city.kernels import loose
+from cosmos_core_city.textures import brick, chance, fade, grain, ground, plaster, pulse, sign, tower, window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+    Colour: TypeAlias = tuple[float, float, float]
+    Lens: TypeAlias = tuple[float, float, float, float]
 
 CURVE = 4096
 """Steps of the tone curve."""
 FAINT = 90.0
 """Distance in metres from which haze hides the occlusion of corners."""
-_MASK = 0xFFFFFFFF
 
 
 class Light(NamedTuple):
@@ -74,46 +76,7 @@ def curve(exposure: float) -> NDArray[np.uint8]:
 
 
 @loose
-def chance(a, b, c):
-    """A number in [0, 1) that depends on three integers and on nothing else."""
-    h = (np.int64(a) * 374761393 + np.int64(b) * 668265263 + np.int64(c) * 2147483647) & _MASK
-    h = ((h ^ (h >> 13)) * 1274126177) & _MASK
-    h = ((h ^ (h >> 16)) * 1103515245) & _MASK
-    return ((h ^ (h >> 15)) & 0xFFFFFF) / 16777216.0
-
-
-@loose
-def grain(tile, x, y):
-    """Noise at (x, y), where 1 is one repetition of *tile* (512, 512)."""
-    fx, fy = x * 512.0, y * 512.0
-    ix, iy = int(np.floor(fx)), int(np.floor(fy))
-    tx, ty = fx - ix, fy - iy
-    x0, y0 = ix & 511, iy & 511
-    x1, y1 = (ix + 1) & 511, (iy + 1) & 511
-    low = tile[y0, x0] * (1.0 - tx) + tile[y0, x1] * tx
-    high = tile[y1, x0] * (1.0 - tx) + tile[y1, x1] * tx
-    return low * (1.0 - ty) + high * ty
-
-
-@loose
-def fade(footprint, size):
-    """1 where a detail of *size* covers pixels of *footprint* well, 0 where it would alias."""
-    return min(1.0, max(0.0, 1.8 - 1.6 * footprint / size))
-
-
-@loose
-def pulse(x, period, gap, footprint):
-    """How much of a pixel at *x* lies in the gaps of a repeating pattern: box-filtered, 0 to 1."""
-    half = max(footprint, 1e-4) * 0.5
-    a, b = (x - half) / period, (x + half) / period
-    share = gap / period
-    fa, fb = np.floor(a), np.floor(b)
-    inside = (fb - fa) * share + min(b - fb, share) - min(a - fa, share)
-    return inside / (b - a)
-
-
-@loose
-def sky(light, tile, dx, dy, dz):
+def sky(light: Light, tile: Array, dx: float, dy: float, dz: float) -> Colour:
     """The colour of the sky in a direction."""
     up = max(dz, 0.0)
     t = 1.0 - np.exp(-3.6 * up)
@@ -129,11 +92,17 @@ def sky(light, tile, dx, dy, dz):
         r, g, b = r + (white - r) * mix, g + (white - g) * mix, b + (white * 1.02 - b) * mix
     towards = max(0.0, dx * light.sun[0] + dy * light.sun[1] + dz * light.sun[2])
     glow = 0.25 * towards**8 + 1.2 * towards**96
-    return r + glow * light.sun_color[0] * 0.3, g + glow * light.sun_color[1] * 0.3, b + glow * light.sun_color[2] * 0.3
+    return (
+        r + glow * light.sun_color[0] * 0.3,
+        g + glow * light.sun_color[1] * 0.3,
+        b + glow * light.sun_color[2] * 0.3,
+    )
 
 
 @loose
-def mirrored(light, tile, px, py, pz, dx, dy, dz):
+def mirrored(
+    light: Light, tile: Array, px: float, py: float, pz: float, dx: float, dy: float, dz: float
+) -> Colour:
     """What a smooth surface at a point reflects: the fronts across the street up to their roofs, then sky."""
     r, g, b = sky(light, tile, dx, dy, abs(dz))
     if abs(dy) > 1e-3:
@@ -151,162 +120,7 @@ def mirrored(light, tile, px, py, pz, dx, dy, dz):
 
 
 @loose
-def room(table, m, u, z, du, dn, dz):
-    """The colour behind a window: a ray from (u, z) on the pane into a room that is not there as geometry."""
-    width, height = table[m, 10], table[m, 11]
-    deep = 3.2 if table[m, 15] < 0.5 else 6.0
-    left, right = table[m, 8] - 0.7, table[m, 8] + width + 0.7
-    floor, ceiling = table[m, 9] - 0.75, table[m, 9] + height + 0.45
-    t = deep / max(dn, 1e-4)
-    face = 0
-    side = ((right if du > 0 else left) - u) / du if abs(du) > 1e-5 else 1e9
-    level = ((ceiling if dz > 0 else floor) - z) / dz if abs(dz) > 1e-5 else 1e9
-    if side < t:
-        t, face = side, 1
-    if level < t:
-        t, face = level, 2 if dz > 0 else 3
-    inside = t * dn
-    shop = table[m, 15] > 0.5
-    glow = (0.42 if shop else 0.20) * np.exp(-inside * (0.16 if shop else 0.42))
-    if face == 2:
-        if shop:
-            lamp = pulse(u + du * t, 1.6, 0.35, 0.05) * pulse(inside, 1.4, 0.9, 0.05)
-            glow = glow * 0.8 + 0.9 * lamp
-        return glow * 0.9, glow * 0.88, glow * 0.82
-    if face == 3:
-        return glow * 0.45, glow * 0.34, glow * 0.24
-    r, g, b = table[m, 1] * glow, table[m, 2] * glow, table[m, 3] * glow
-    if shop and z + dz * t < table[m, 9] + 1.9:
-        shelf = pulse(z + dz * t, 0.45, 0.06, 0.02)
-        pick = chance(int(np.floor((u + du * t) / 0.35)), int(np.floor((z + dz * t) / 0.45)), int(table[m, 14] * 997))
-        tone = glow * (0.35 + 0.9 * pick) * (1.0 - 0.7 * shelf)
-        return tone * (0.7 + 0.5 * pick), tone * 0.75, tone * (1.1 - 0.6 * pick)
-    return r, g, b
-
-
-@loose
-def window(table, m, u, z, du, dn, dz, footprint, lit):
-    """What one sees through a pane: blinds, curtains or the room. *lit* is the light that falls on the pane."""
-    v = (z - table[m, 9]) / table[m, 11]
-    s = (u - table[m, 8]) / table[m, 10]
-    if v > 1.0 - table[m, 12]:
-        slat = 1.0 - 0.25 * pulse(z, 0.05, 0.012, footprint)
-        k = (0.10 + 0.55 * lit) * slat
-        return table[m, 4] * k, table[m, 5] * k, table[m, 6] * k
-    if s < table[m, 13] or s > 1.0 - table[m, 13]:
-        fold = 0.75 + 0.25 * np.sin(u * 55.0) * fade(footprint, 0.05)
-        k = (0.09 + 0.5 * lit) * fold
-        return table[m, 4] * k, table[m, 5] * k, table[m, 6] * k
-    return room(table, m, u, z, du, dn, dz)
-
-
-@loose
-def brick(table, m, tile, u, z, footprint):
-    """Running bond with mortar: bricks differ, joints fade with distance."""
-    length, course = table[m, 8], table[m, 9]
-    layer = int(np.floor(z / course))
-    shifted = u + (0.5 * length if layer & 1 else 0.0)
-    joint = max(pulse(z, course, 0.012, footprint), pulse(shifted, length, 0.012, footprint))
-    joint *= fade(footprint, 0.10)
-    number = int(np.floor(shifted / length))
-    each = (chance(number, layer, int(table[m, 11])) - 0.5) * table[m, 10] * fade(footprint, 0.16)
-    tone = 1.0 + each + 0.16 * grain(tile, u / 7.0, z / 9.0 + table[m, 11]) + 0.10 * grain(tile, u / 1.3, z / 14.0)
-    hue = 0.05 * (chance(number, layer, 77) - 0.5) * fade(footprint, 0.16)
-    mortar = 1.0 + 0.1 * each
-    r = table[m, 1] * (tone + hue) * (1.0 - joint) + table[m, 4] * mortar * joint
-    g = table[m, 2] * tone * (1.0 - joint) + table[m, 5] * mortar * joint
-    b = table[m, 3] * (tone - hue) * (1.0 - joint) + table[m, 6] * mortar * joint
-    return r, g, b
-
-
-@loose
-def ground(kind, table, m, tile, x, y, footprint):
-    """Asphalt (kind 4) or slabs of concrete (kind 3) with joints every ``table[m, 8]`` metres, 0 for none."""
-    broad = grain(tile, x / 23.0, y / 17.0)
-    fine = grain(tile, (x * 0.8 + y * 0.6) / 3.7, (y * 0.8 - x * 0.6) / 3.7)
-    fine += 1.5 * (chance(int(np.floor(x * 40.0)), int(np.floor(y * 40.0)), 3) - 0.5) * fade(footprint, 0.03)
-    if kind == 4:
-        crack = abs(grain(tile, x / 31.0 + 0.37, y / 26.0)) / max(0.010, footprint * 0.05)
-        dark = max(0.0, 1.0 - crack) * fade(footprint, 0.10) * 0.45
-        lane = abs(abs(abs(y) - 1.75) - 0.8)
-        track = 0.10 * max(0.0, 1.0 - lane / 0.55)
-        tone = (1.0 - track + 0.22 * broad + 0.17 * fine) * (1.0 - dark)
-        return table[m, 1] * tone, table[m, 2] * tone, table[m, 3] * tone
-    tone = 1.0 + 0.14 * broad + 0.10 * fine
-    if table[m, 8] > 0.0:
-        joint = max(pulse(x, table[m, 8], 0.014, footprint), pulse(y, table[m, 8], 0.014, footprint))
-        slab = chance(int(np.floor(x / table[m, 8])), int(np.floor(y / table[m, 8])), 9) - 0.5
-        tone = (tone + 0.13 * slab * fade(footprint, 0.9)) * (1.0 - 0.55 * joint * fade(footprint, 0.16))
-    return table[m, 1] * tone, table[m, 2] * tone, table[m, 3] * tone
-
-
-@loose
-def plaster(table, m, tile, u, z, footprint):
-    """Stucco and stone: clouds, stains that run down, a little grain."""
-    stain = max(0.0, grain(tile, u / 2.3, z / 26.0) + 0.25 * grain(tile, u / 0.7, z / 9.0))
-    tone = 1.0 + 0.10 * grain(tile, u / 5.0, z / 5.0) + 0.08 * grain(tile, u / 0.9, z / 0.9) * fade(footprint, 0.12)
-    mix = min(0.5, stain * 0.45)
-    r, g, b = table[m, 1] + (table[m, 4] - table[m, 1]) * mix, table[m, 2] + (table[m, 5] - table[m, 2]) * mix, table[m, 3] + (table[m, 6] - table[m, 3]) * mix
-    return r * tone, g * tone, b * tone
-
-
-@loose
-def stroke(letters, number, s, t):
-    """A bitmap of a name between its points, so that letters get round corners."""
-    i, j = int(np.floor(s)), int(np.floor(t))
-    a, b = s - i, t - j
-    total = 0.0
-    for dj in range(2):
-        for di in range(2):
-            if 0 <= i + di < letters.shape[2] and 0 <= j + dj < letters.shape[1]:
-                total += letters[number, j + dj, i + di] * (a if di else 1.0 - a) * (b if dj else 1.0 - b)
-    return total
-
-
-@loose
-def sign(table, m, letters, u, z, footprint):
-    """Colour B's letters on colour A; ``table[m, 12]`` is the name, ``table[m, 13]`` its columns."""
-    number, count = int(table[m, 12]), table[m, 13]
-    size = min(table[m, 10] / (count + 1.0), table[m, 11] / 9.0)
-    s = (u - table[m, 8] - table[m, 10] * 0.5) / size + count * 0.5
-    t = (table[m, 9] + table[m, 11] * 0.5 - z) / size + 4.5
-    cover = stroke(letters, number, s - 0.5, t - 0.5)
-    sharp = 0.5 / max(0.3, footprint / size)
-    cover = min(1.0, max(0.0, (cover - 0.42) * 2.2 * sharp + 0.42)) if 0.0 <= s < count else 0.0
-    return (
-        table[m, 1] + (table[m, 4] - table[m, 1]) * cover,
-        table[m, 2] + (table[m, 5] - table[m, 2]) * cover,
-        table[m, 3] + (table[m, 6] - table[m, 3]) * cover,
-    )
-
-
-@loose
-def tower(table, m, tile, u, z, footprint):
-    """The front of a far house: a grid of windows, 1 in the last value where a pane is."""
-    du, dz = footprint / table[m, 8], footprint / table[m, 9]
-    clear = min(1.0, max(0.0, 1.7 - 1.5 * max(du, dz) / 0.5))
-    gap = (1.0 - pulse(u, table[m, 8], table[m, 8] * (1.0 - table[m, 10]), footprint)) * (
-        1.0 - pulse(z, table[m, 9], table[m, 9] * (1.0 - table[m, 11]), footprint)
-    )
-    pane = gap * clear + table[m, 10] * table[m, 11] * (1.0 - clear)
-    column, floor = int(np.floor(u / table[m, 8])), int(np.floor(z / table[m, 9]))
-    pick = chance(column, floor, int(table[m, 12]))
-    inside = u / table[m, 8] - column
-    level = z / table[m, 9] - floor
-    frame = abs(level - 1.0 + table[m, 11] * 0.5) < 0.014 or level > 0.965 or abs(inside - 1.0 + table[m, 10] * 0.5) < 0.008
-    tone = 1.0 + 0.16 * grain(tile, u / 9.0, z / 14.0) + 0.10 * grain(tile, u / 1.7, z / 21.0)
-    stone = 0.22 * clear if level < 1.0 - table[m, 11] and level > 0.93 - table[m, 11] and inside > 0.94 - table[m, 10] else 0.0
-    blind = 1.0 if level > 1.0 - table[m, 11] * pick * 0.8 and pick > 0.35 else 0.0
-    glass = (0.6 + 0.8 * pick) * clear + (1.0 - clear)
-    bright = clear * max(blind * 0.30, 0.5 if frame else 0.0)
-    r = table[m, 1] * (tone + stone) * (1.0 - pane) + (table[m, 4] * glass + bright) * pane
-    g = table[m, 2] * (tone + stone) * (1.0 - pane) + (table[m, 5] * glass + bright * 0.96) * pane
-    b = table[m, 3] * (tone + stone) * (1.0 - pane) + (table[m, 6] * glass + bright * 0.88) * pane
-    return r, g, b, pane * clear
-
-
-@loose
-def lit(shadows, sun, x, y, z):
+def lit(shadows: Array, sun: Array, x: float, y: float, z: float) -> float:
     """The share of the sun that reaches a point: bilinear 3 x 3 comparison in the shadow map."""
     u = sun[0, 0] * x + sun[0, 1] * y + sun[0, 2] * z + sun[0, 3]
     v = sun[1, 0] * x + sun[1, 1] * y + sun[1, 2] * z + sun[1, 3]
@@ -328,12 +142,23 @@ def lit(shadows, sun, x, y, z):
 
 
 @loose
-def occlusion(first, last, ids, inverse, normals, camera, lens, taps, radius, open_sky):
+def occlusion(
+    first: int,
+    last: int,
+    ids: Array,
+    inverse: Array,
+    normals: Array,
+    camera: Array,
+    lens: Lens,
+    taps: Array,
+    radius: float,
+    open_sky: Array,
+) -> None:
     """Rows *first* to *last* of half-size ambient occlusion, 1 where nothing is near.
 
     *normals* are the world's, *camera* (3, 4) is camera to world, *taps* (16, n, 2) are rotations of one spiral.
     """
-    height, width = open_sky.shape
+    width = open_sky.shape[1]
     for row in range(first, last):
         y = min(2 * row, ids.shape[0] - 1)
         for column in range(width):
@@ -371,7 +196,7 @@ def occlusion(first, last, ids, inverse, normals, camera, lens, taps, radius, op
 
 
 @loose
-def calm(first, last, inverse, rough, smooth):
+def calm(first: int, last: int, inverse: Array, rough: Array, smooth: Array) -> None:
     """Rows *first* to *last* of *rough* averaged over the 4 x 4 pattern of its rotations, within one depth."""
     height, width = rough.shape
     for row in range(first, last):
@@ -388,13 +213,15 @@ def calm(first, last, inverse, rough, smooth):
 
 
 @loose
-def albedo(kind, table, m, tile, letters, u, v, footprint, t):
+def albedo(
+    kind: int, table: Array, m: int, tile: Array, letters: Array, u: float, v: float, footprint: float, t: int
+) -> Colour:
     """The colour of a surface that is neither pane nor far front, at (u, v) on it."""
     if kind == 1:
         return brick(table, m, tile, u, v, footprint)
     if kind == 2:
         return plaster(table, m, tile, u, v, footprint)
-    if kind == 3 or kind == 4:
+    if kind in (3, 4):
         return ground(kind, table, m, tile, u, v, footprint)
     if kind == 9:
         return sign(table, m, letters, u, v, footprint)
@@ -410,11 +237,15 @@ def albedo(kind, table, m, tile, letters, u, v, footprint, t):
         tone = 1.0 + 0.35 * plank * fade(footprint, 0.14) + 0.15 * grain(tile, u / 0.4, v / 6.0)
     elif table[m, 8] > 0.0:
         tone = 1.0 + table[m, 8] * grain(tile, u / 1.7, v / 1.7)
-    return (r + (table[m, 4] - r) * mix) * tone, (g + (table[m, 5] - g) * mix) * tone, (b + (table[m, 6] - b) * mix) * tone
+    return (
+        (r + (table[m, 4] - r) * mix) * tone,
+        (g + (table[m, 5] - g) * mix) * tone,
+        (b + (table[m, 6] - b) * mix) * tone,
+    )
 
 
 @loose
-def around(open_sky, inverse, x, y, z):
+def around(open_sky: Array, inverse: Array, x: float, y: float, z: float) -> float:
     """Half-size occlusion at a pixel: bilinear among neighbours at about the same distance *z*."""
     height, width = inverse.shape
     hx, hy = (x - 0.5) * 0.5, (y - 0.5) * 0.5
@@ -433,7 +264,9 @@ def around(open_sky, inverse, x, y, z):
 
 
 @loose
-def axes(px, py, pz, dx, dy, nx, ny, nz):
+def axes(
+    px: float, py: float, pz: float, dx: float, dy: float, nx: float, ny: float, nz: float
+) -> tuple[float, float, float, float, bool]:
     """Texture coordinates of a point, and the view's parts along the first of them and into the surface.
 
     On walls: to the right as seen from outside, and up. On floors: x and y.
@@ -450,7 +283,29 @@ def axes(px, py, pz, dx, dy, nx, ny, nz):
 
 
 @loose
-def surface(table, material, tile, letters, shadows, sun, texel, light, t, px, py, pz, dx, dy, dz, nx, ny, nz, cosine, footprint, near):
+def surface(
+    table: Array,
+    material: Array,
+    tile: Array,
+    letters: Array,
+    shadows: Array,
+    sun: Array,
+    texel: float,
+    light: Light,
+    t: int,
+    px: float,
+    py: float,
+    pz: float,
+    dx: float,
+    dy: float,
+    dz: float,
+    nx: float,
+    ny: float,
+    nz: float,
+    cosine: float,
+    footprint: float,
+    near: float,
+) -> Colour:
     """The light that leaves a point of triangle *t* towards the eye, *near* being its share of open sky."""
     m = material[t]
     kind = int(table[m, 0])
@@ -495,7 +350,7 @@ def surface(table, material, tile, letters, shadows, sun, texel, light, t, px, p
         mx, my, mz = dx + 2.0 * cosine * nx, dy + 2.0 * cosine * ny, dz + 2.0 * cosine * nz
         mr, mg, mb = mirrored(light, tile, px, py, pz, mx, my, mz)
         back = 1.0 - cosine
-        share = shine * (0.12 + 0.88 * back * back * back * back * back)
+        share = shine * (0.16 + 0.84 * back * back * back * back * back)
         glint = max(0.0, mx * light.sun[0] + my * light.sun[1] + mz * light.sun[2])
         glint = shadow * 2.5 * glint**120 * shine
         r += (mr - r) * share + glint * light.sun_color[0]
@@ -505,13 +360,24 @@ def surface(table, material, tile, letters, shadows, sun, texel, light, t, px, p
 
 
 @loose
-def tone(tones, light):
+def tone(tones: Array, light: float) -> int:
     """The screen value of an amount of light."""
-    return tones[int(min(np.sqrt(max(light, 0.0) * 0.25), 1.0) * (CURVE - 1))]
+    return int(tones[int(min(np.sqrt(max(light, 0.0) * 0.25), 1.0) * (CURVE - 1))])
 
 
 @loose
-def shade(first, last, ids, inverse, open_sky, camera, lens, light, looks, shaded):
+def shade(
+    first: int,
+    last: int,
+    ids: Array,
+    inverse: Array,
+    open_sky: Array,
+    camera: Array,
+    lens: Lens,
+    light: Light,
+    looks: Looks,
+    shaded: Array,
+) -> None:
     """Rows *first* to *last* of the picture *shaded* (H, W, 3) uint8, one sample a pixel.
 
     *camera* (3, 4) turns camera coordinates into the world's.
@@ -539,12 +405,35 @@ def shade(first, last, ids, inverse, open_sky, camera, lens, light, looks, shade
                 footprint = z / lens[0] / np.sqrt(max(cosine, 0.02))
                 near = around(open_sky, inverse, x, y, z)
                 r, g, b = surface(
-                    table, material, tile, letters, shadows, sun, texel, light, t, px, py, pz, dx, dy, dz, nx, ny, nz, cosine, footprint, near
+                    table,
+                    material,
+                    tile,
+                    letters,
+                    shadows,
+                    sun,
+                    texel,
+                    light,
+                    t,
+                    px,
+                    py,
+                    pz,
+                    dx,
+                    dy,
+                    dz,
+                    nx,
+                    ny,
+                    nz,
+                    cosine,
+                    footprint,
+                    near,
                 )
                 veil = 1.0 - np.exp(-light.haze * z * length)
                 r += (light.horizon[0] - r) * veil
                 g += (light.horizon[1] - g) * veil
                 b += (light.horizon[2] - b) * veil
+            # Paint of cars and signs looks like plastic without it: film mixes its layers.
+            grey = 0.13 * (0.25 * r + 0.65 * g + 0.10 * b)
+            r, g, b = 0.87 * r + grey, 0.87 * g + grey, 0.87 * b + grey
             shaded[y, x, 0] = tone(tones, r)
             shaded[y, x, 1] = tone(tones, g)
             shaded[y, x, 2] = tone(tones, b)

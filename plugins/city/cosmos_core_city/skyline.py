@@ -36,17 +36,34 @@ def skyline(city: City, materials: Materials) -> Iterator[Thing]:
 
 
 def _house(
-    x: float, y: float, width: float, depth: float, height: float, numbers: random.Random, materials: Materials
+    x: float,
+    y: float,
+    width: float,
+    depth: float,
+    height: float,
+    numbers: random.Random,
+    materials: Materials,
 ) -> Iterator[Part]:
     bay, floor = numbers.uniform(2.2, 3.2), numbers.uniform(3.1, 3.7)
     wide, tall = numbers.uniform(0.38, 0.62), numbers.uniform(0.45, 0.62)
     wall = materials.row(
-        Kind.TOWER, numbers.choice(_WALLS), numbers.choice(_GLASS), bay, floor, wide, tall, float(numbers.randrange(999))
+        Kind.TOWER,
+        numbers.choice(_WALLS),
+        numbers.choice(_GLASS),
+        bay,
+        floor,
+        wide,
+        tall,
+        float(numbers.randrange(999)),
     )
     roof = materials.row(Kind.CONCRETE, "#716d67", "#000000", 0.0)
     trim = materials.row(Kind.PAINT, numbers.choice(_WALLS), "#000000", 0.1)
-    yield part(boxes((x, y, -0.1), (x + width, y + depth, height), _SIDES[:4]), wall, Label.BACKGROUND_BUILDING)
-    yield part(boxes((x, y, height - 0.9), (x + width, y + depth, height), ("+z",)), roof, Label.BACKGROUND_BUILDING)
+    yield part(
+        boxes((x, y, -0.1), (x + width, y + depth, height), _SIDES[:4]), wall, Label.BACKGROUND_BUILDING
+    )
+    yield part(
+        boxes((x, y, height - 0.9), (x + width, y + depth, height), ("+z",)), roof, Label.BACKGROUND_BUILDING
+    )
     rim = boxes((x - 0.25, y - 0.25, height - 0.5), (x + width + 0.25, y + depth + 0.25, height + 0.25))
     yield part(rim, trim, Label.BACKGROUND_BUILDING)
     hut = boxes((x + width * 0.3, y + depth * 0.3, height), (x + width * 0.6, y + depth * 0.6, height + 3.5))
@@ -79,7 +96,11 @@ def _behind(city: City, numbers: random.Random) -> Iterator[tuple[float, float, 
     for side in (1, -1):
         x = -100.0
         while x < city.length + 100.0:
-            width, depth, height = numbers.uniform(11.0, 20.0), numbers.uniform(14.0, 22.0), numbers.uniform(16.0, 34.0)
+            width, depth, height = (
+                numbers.uniform(11.0, 20.0),
+                numbers.uniform(14.0, 22.0),
+                numbers.uniform(16.0, 34.0),
+            )
             crossing = any(x < a + edge and x + width > a for a in (-edge, city.length))
             if not crossing:
                 near = city.facade + 24.0 + numbers.uniform(0.0, 4.0)
@@ -92,7 +113,11 @@ def _towers(city: City, numbers: random.Random) -> Iterator[tuple[float, float, 
     for _ in range(16):
         side = numbers.choice((-1, 1))
         x, away = numbers.uniform(-260.0, city.length + 260.0), numbers.uniform(85.0, 190.0)
-        width, depth, height = numbers.uniform(20.0, 34.0), numbers.uniform(20.0, 34.0), numbers.uniform(45.0, 120.0)
+        width, depth, height = (
+            numbers.uniform(20.0, 34.0),
+            numbers.uniform(20.0, 34.0),
+            numbers.uniform(45.0, 120.0),
+        )
         yield x, away if side > 0 else -away - depth, width, depth, height
     for x in (-330.0, city.length + 300.0):
         yield x, -22.0, 30.0, 48.0, numbers.uniform(60.0, 110.0)

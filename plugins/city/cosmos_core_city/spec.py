@@ -53,10 +53,14 @@ def _option(default: Any, words: str, *checks: Callable[..., None]) -> Any:
 class CitySpec:
     """The parameters of one clip of the city. Equal specs give equal bytes on one machine."""
 
-    seed: int = _option(1, "which city: buildings, vehicles, trees and the camera's path", between(0, 2**31 - 1))
+    seed: int = _option(
+        1, "which city: buildings, vehicles, trees and the camera's path", between(0, 2**31 - 1)
+    )
     profile: str = _option("transfer2.5", "the model's size, length and rate", one_of(*PROFILES))
     camera: str = _option("dolly", "dolly, dashcam or drone", one_of(*CAMERAS))
-    sun_azimuth: float = _option(232.0, "degrees from the street's direction, counter-clockwise", between(0.0, 360.0))
+    sun_azimuth: float = _option(
+        232.0, "degrees from the street's direction, counter-clockwise", between(0.0, 360.0)
+    )
     sun_elevation: float = _option(47.0, "degrees above the horizon", between(5.0, 85.0))
     haze: float = _option(0.25, "0 is clear air, 1 hides the end of the block", between(0.0, 1.0))
     clouds: float = _option(0.45, "share of the sky that clouds cover", between(0.0, 1.0))
@@ -187,7 +191,17 @@ _WALLS = (
 )
 _PAINTS = ("#2f3a34", "#3a2c26", "#e6e1d4", "#22282e", "#5d2f28", "#d9d2c0", "#41503f")
 _ACCENTS = ("#8c1f22", "#1f4d36", "#1f3c6e", "#c98a1b", "#5a2456", "#20262b", "#b3471d", "#14605e")
-_CAR_COLORS = ("#1b1d20", "#c9ccd0", "#8d9298", "#f0efe9", "#6e1518", "#1c2f52", "#3b4a3f", "#5a6b78", "#8a7a5c")
+_CAR_COLORS = (
+    "#1b1d20",
+    "#c9ccd0",
+    "#8d9298",
+    "#f0efe9",
+    "#6e1518",
+    "#1c2f52",
+    "#3b4a3f",
+    "#5a6b78",
+    "#8a7a5c",
+)
 
 
 def resolve(spec: CitySpec) -> City:
@@ -280,38 +294,52 @@ def _vehicles(spec: CitySpec) -> Iterator[Vehicle]:
     for side in (1, -1):
         x = numbers.uniform(3.0, 6.0)
         while x < LENGTH - 7.0:
-            kind = numbers.choices(("sedan", "taxi", "suv", "hatchback", "van"), (0.36, 0.11, 0.26, 0.17, 0.10))[0]
+            kind = numbers.choices(
+                ("sedan", "taxi", "suv", "hatchback", "van"), (0.36, 0.11, 0.26, 0.17, 0.10)
+            )[0]
             length = {"van": 6.0, "suv": 4.8, "hatchback": 4.1}.get(kind, 4.7)
-            color = {"taxi": "#e3a51c", "van": numbers.choice(("#e8e6df", "#e8e6df", "#7a5230", "#2b4a6b"))}.get(
-                kind, numbers.choice(_CAR_COLORS)
-            )
+            color = {
+                "taxi": "#e3a51c",
+                "van": numbers.choice(("#e8e6df", "#e8e6df", "#7a5230", "#2b4a6b")),
+            }.get(kind, numbers.choice(_CAR_COLORS))
             taken = numbers.random() < spec.vehicles
             if taken:
-                y = -side * 0 + side * (ROAD - 1.12 + numbers.uniform(-0.06, 0.08))
+                y = side * (ROAD - 1.12 + numbers.uniform(-0.06, 0.08))
                 yield Vehicle(kind=kind, x=round(x + length / 2, 3), y=round(y, 3), facing=-side, color=color)
             x += length + numbers.uniform(0.7, 1.5)
+
+
+def _pits(spec: CitySpec, side: int) -> list[float]:
+    """Where trees may stand on a side."""
+    numbers = draw(spec, f"pits {side}")
+    return [7.0 + place * 11.6 + numbers.uniform(-1.0, 1.0) for place in range(7)]
 
 
 def _trees(spec: CitySpec) -> Iterator[Tree]:
     numbers = draw(spec, "trees")
     for side in (1, -1):
-        for place in range(7):
-            x = 7.0 + place * 11.6 + numbers.uniform(-1.0, 1.0)
+        for x in _pits(spec, side):
             height, seed = numbers.uniform(5.2, 8.2), numbers.randrange(2**31)
             if numbers.random() < spec.trees:
-                yield Tree(x=round(x, 3), y=round(side * (ROAD + 0.95), 3), height=round(height, 3), seed=seed)
+                yield Tree(
+                    x=round(x, 3), y=round(side * (ROAD + 0.95), 3), height=round(height, 3), seed=seed
+                )
+
+
+_FURNITURE = (("bench", 1), ("mailbox", 1), ("rack", 3), ("bin", 4), ("hydrant", 2), ("meter", 9))
 
 
 def _props(spec: CitySpec) -> Iterator[Prop]:
     numbers = draw(spec, "props")
     for side in (1, -1):
-        for place in range(3):
-            x = 12.9 + place * 29.0 + (14.5 if side < 0 else 0.0)
-            if x < LENGTH - 3:
-                yield Prop(kind="lamp", x=round(x, 3), y=side * (ROAD + 0.55), side=side)
-        for kind, count in (("hydrant", 2), ("bin", 4), ("meter", 9), ("mailbox", 1), ("bench", 1), ("rack", 3)):
-            for _ in range(count):
-                x = numbers.uniform(4.0, LENGTH - 4.0)
+        lamps = [x + (14.5 if side < 0 else 0.0) for x in (12.9, 41.9, 70.9) if x + 14.5 < LENGTH or side > 0]
+        yield from (Prop(kind="lamp", x=x, y=side * (ROAD + 0.55), side=side) for x in lamps)
+        taken = lamps + _pits(spec, side)
+        for kind in (kind for kind, count in _FURNITURE for _ in range(count)):
+            x = numbers.uniform(4.0, LENGTH - 4.0)
+            if all(abs(x - other) > 1.3 for other in taken):
+                taken.append(x)
                 yield Prop(kind=kind, x=round(x, 3), y=round(side * (ROAD + 0.55), 3), side=side)
-    for side, x in ((1, -1.0), (-1, LENGTH + 1.0), (1, LENGTH + 1.0), (-1, -1.0)):
-        yield Prop(kind="signal", x=x, y=side * (ROAD + 0.9), side=side)
+    for side in (1, -1):
+        for x in (-1.0, LENGTH + 1.0):
+            yield Prop(kind="signal", x=x, y=side * (ROAD + 0.9), side=side)

@@ -27,14 +27,20 @@ WALK = 0.15
 def ground(city: City, materials: Materials) -> Iterator[Thing]:
     """Road, markings and the sidewalks of all blocks."""
     asphalt = materials.row(Kind.ASPHALT, "#6e6e6e", "#2b2b2d")
-    yield thing("road", "road", [part(_flat([(-FAR, -FAR, FAR, FAR)], 0.0), asphalt, Label.ROAD)], solid=False)
+    yield thing(
+        "road", "road", [part(_flat([(-FAR, -FAR, FAR, FAR)], 0.0), asphalt, Label.ROAD)], solid=False
+    )
     yield thing("markings", "road", list(_markings(city, materials)), solid=False)
-    yield thing("covers", "road", list(_covers(city, materials)), solid=False)
+    yield thing("covers", "road", list(_covers(materials)), solid=False)
     kerb = materials.row(Kind.CONCRETE, "#8b8a86", "#000000", 0.0)
     slabs = materials.row(Kind.CONCRETE, "#a3a19b", "#000000", 1.52)
     for number, (x0, y0, x1, y1) in enumerate(blocks(city)):
         shapes = [
-            part(boxes((x0, y0, -0.2), (x1, y1, WALK - 0.003), ("-x", "+x", "-y", "+y", "+z")), kerb, Label.SIDEWALK),
+            part(
+                boxes((x0, y0, -0.2), (x1, y1, WALK - 0.003), ("-x", "+x", "-y", "+y", "+z")),
+                kerb,
+                Label.SIDEWALK,
+            ),
             part(_flat([(x0 + 0.18, y0 + 0.18, x1 - 0.18, y1 - 0.18)], WALK), slabs, Label.SIDEWALK),
         ]
         yield thing(f"sidewalk {number}", f"sidewalk {'N' if y0 > 0 else 'S'}", shapes, solid=False)
@@ -71,14 +77,21 @@ def _markings(city: City, materials: Materials) -> Iterator[Part]:
     bars += [(start + 3.6, -city.road + 0.3, start + 4.0, -0.3), (end - 4.0, 0.3, end - 3.6, city.road - 0.3)]
     for x in (near - 2.9, far + 0.2):
         bars += [(x, y, x + 2.7, y + 0.55) for y in np.arange(-city.road + 0.45, city.road - 0.6, 1.1)]
-    bars += [(x, s * (city.road - 2.35) - 0.05, x + 1.2, s * (city.road - 2.35) + 0.05) for x in np.arange(6.0, city.length - 6.0, 6.2) for s in (-1, 1)]
+    bars += [
+        (x, s * (city.road - 2.35) - 0.05, x + 1.2, s * (city.road - 2.35) + 0.05)
+        for x in np.arange(6.0, city.length - 6.0, 6.2)
+        for s in (-1, 1)
+    ]
     yield part(_flat(bars, PAINT_LIFT), white, Label.LANE_MARKING)
 
 
-def _covers(city: City, materials: Materials) -> Iterator[Part]:
+def _covers(materials: Materials) -> Iterator[Part]:
     iron = materials.row(Kind.CONCRETE, "#3f3d3a", "#000000", 0.0)
     patch = materials.row(Kind.ASPHALT, "#5a5a5b", "#2b2b2d")
-    discs = [cylinder((x, y, -0.02), (x, y, 0.005), 0.38, sides=18) for x, y in ((13.0, 1.9), (37.5, -1.6), (61.0, 2.2), (77.0, -2.4))]
+    discs = [
+        cylinder((x, y, -0.02), (x, y, 0.005), 0.38, sides=18)
+        for x, y in ((13.0, 1.9), (37.5, -1.6), (61.0, 2.2), (77.0, -2.4))
+    ]
     yield part(joined(discs), iron, Label.ROAD)
     patches = [(20.0, 0.6, 24.4, 2.6), (47.0, -3.0, 49.2, -0.6), (66.0, 0.5, 72.5, 1.7)]
     yield part(_flat(patches, 0.003), patch, Label.ROAD)
@@ -91,22 +104,27 @@ def tree(item: Tree, materials: Materials) -> Thing:
     bark = materials.row(Kind.WOOD, "#5a4a3c", "#000000")
     fork = item.height * 0.42
     base = np.array([item.x, item.y, WALK])
-    shapes = [cylinder(base, base + [0.05, 0.0, fork], 0.15, 0.10, sides=7)]
+    shapes = [cylinder(base, np.add(base, (0.05, 0.0, fork)), 0.15, 0.10, sides=7)]
     centres = []
     for k in range(6):
         angle, lift = k * 2.4 + random.random(), 0.45 + 0.5 * random.random()
         reach = item.height * (0.13 + 0.10 * random.random())
-        tip = base + [np.cos(angle) * reach, np.sin(angle) * reach, fork + (item.height - fork) * lift]
-        shapes.append(cylinder(base + [0.05, 0.0, fork - 0.15 * k / 6], tip, 0.06, 0.02, sides=5))
+        rise = fork + (item.height - fork) * lift
+        tip = np.add(base, (np.cos(angle) * reach, np.sin(angle) * reach, rise))
+        shapes.append(cylinder(np.add(base, (0.05, 0.0, fork - 0.15 * k / 6)), tip, 0.06, 0.02, sides=5))
         centres.append(tip)
-    centres.append(base + [0.0, 0.0, item.height * 0.88])
+    centres.append(np.add(base, (0.0, 0.0, item.height * 0.88)))
     greens = ("#3f6a2a", "#7c9a3c") if item.seed & 1 else ("#35602f", "#6b8f45")
     leaf = materials.row(Kind.LEAF, *greens)
     pit = materials.row(Kind.CONCRETE, "#4a3d31", "#000000", 0.0)
     parts = [
         part(joined(shapes), bark, Label.VEGETATION),
         part(_leaves(np.array(centres), random, item.height), leaf, Label.VEGETATION),
-        part(_flat([(item.x - 0.6, item.y - 0.6, item.x + 0.6, item.y + 0.6)], WALK + 0.004), pit, Label.SIDEWALK),
+        part(
+            _flat([(item.x - 0.6, item.y - 0.6, item.x + 0.6, item.y + 0.6)], WALK + 0.004),
+            pit,
+            Label.SIDEWALK,
+        ),
     ]
     return thing(name, name, parts, solid=True)
 
@@ -155,13 +173,18 @@ def _signal(item: Prop, materials: Materials) -> Iterator[Part]:
     box = materials.row(Kind.PAINT, "#c8981f", "#000000", 0.0)
     x, y, s = item.x, item.y, item.side
     arm = [(x, y, 5.6), (x, y - s * 0.6, 5.95), (x, y - s * 4.6, 6.1)]
-    yield part(joined([cylinder((x, y, WALK), (x, y, 5.7), 0.11, 0.08, sides=8), tube(arm, 0.05)]), steel, Label.POLE)
+    yield part(
+        joined([cylinder((x, y, WALK), (x, y, 5.7), 0.11, 0.08, sides=8), tube(arm, 0.05)]), steel, Label.POLE
+    )
     heads = [(x, y - s * 4.4, 5.15), (x, y - s * 2.4, 5.1)]
     shells = [boxes((a - 0.16, b - 0.16, c - 0.05), (a + 0.16, b + 0.16, c + 0.9)) for a, b, c in heads]
     yield part(joined(shells), box, Label.TRAFFIC_LIGHT)
     for k, color in enumerate(("#2fbf5a", "#3a3216", "#3a1412")):
         lens = materials.row(Kind.PAINT, color, "#000000", 0.0)
-        discs = [cylinder((a - 0.19, b, c + 0.15 + 0.3 * k), (a + 0.19, b, c + 0.15 + 0.3 * k), 0.105, sides=10) for a, b, c in heads]
+        discs = [
+            cylinder((a - 0.19, b, c + 0.15 + 0.3 * k), (a + 0.19, b, c + 0.15 + 0.3 * k), 0.105, sides=10)
+            for a, b, c in heads
+        ]
         yield part(joined(discs), lens, Label.TRAFFIC_LIGHT)
 
 
@@ -184,23 +207,35 @@ def _bin(item: Prop, materials: Materials) -> Iterator[Part]:
     x, y = item.x, item.y
     rim = [cylinder((x, y, z), (x, y, z + 0.05), 0.31, sides=14) for z in (0.2, 0.55, 0.95)]
     angles = np.arange(18) * (2 * np.pi / 18)
-    low = np.stack([x + np.cos(angles) * 0.30 - 0.012, y + np.sin(angles) * 0.30 - 0.012, np.full(18, 0.16)], 1)
-    yield part(joined([*rim, boxes(low, low + [0.024, 0.024, 0.84])]), steel, Label.STREET_FURNITURE)
+    low = np.stack(
+        [x + np.cos(angles) * 0.30 - 0.012, y + np.sin(angles) * 0.30 - 0.012, np.full(18, 0.16)], 1
+    )
+    yield part(joined([*rim, boxes(low, np.add(low, (0.024, 0.024, 0.84)))]), steel, Label.STREET_FURNITURE)
     yield part(cylinder((x, y, WALK), (x, y, 0.93), 0.27, sides=12), bag, Label.STREET_FURNITURE)
 
 
 def _meter(item: Prop, materials: Materials) -> Iterator[Part]:
     steel = materials.row(Kind.METAL, "#54585b", "#000000", 0.0, shine=0.2)
     x, y = item.x, item.y
-    shapes = [cylinder((x, y, WALK), (x, y, 1.2), 0.035, sides=6), boxes((x - 0.09, y - 0.06, 1.15), (x + 0.09, y + 0.06, 1.5))]
+    shapes = [
+        cylinder((x, y, WALK), (x, y, 1.2), 0.035, sides=6),
+        boxes((x - 0.09, y - 0.06, 1.15), (x + 0.09, y + 0.06, 1.5)),
+    ]
     yield part(joined(shapes), steel, Label.STREET_FURNITURE)
 
 
 def _mailbox(item: Prop, materials: Materials) -> Iterator[Part]:
     blue = materials.row(Kind.PAINT, "#1d3f7d", "#000000", 0.06)
     x, y = item.x, item.y
-    shapes = [boxes((x - 0.26, y - 0.24, 0.3), (x + 0.26, y + 0.24, 1.15)), cylinder((x - 0.26, y, 1.13), (x + 0.26, y, 1.13), 0.24, sides=14)]
-    shapes += [boxes((x + a - 0.03, y + b - 0.03, WALK), (x + a + 0.03, y + b + 0.03, 0.32)) for a in (-0.2, 0.2) for b in (-0.18, 0.18)]
+    shapes = [
+        boxes((x - 0.26, y - 0.24, 0.3), (x + 0.26, y + 0.24, 1.15)),
+        cylinder((x - 0.26, y, 1.13), (x + 0.26, y, 1.13), 0.24, sides=14),
+    ]
+    shapes += [
+        boxes((x + a - 0.03, y + b - 0.03, WALK), (x + a + 0.03, y + b + 0.03, 0.32))
+        for a in (-0.2, 0.2)
+        for b in (-0.18, 0.18)
+    ]
     yield part(joined(shapes), blue, Label.STREET_FURNITURE)
 
 
@@ -208,10 +243,18 @@ def _bench(item: Prop, materials: Materials) -> Iterator[Part]:
     wood = materials.row(Kind.WOOD, "#7a5a3c", "#000000")
     iron = materials.row(Kind.METAL, "#23272a", "#000000", 0.0, shine=0.12)
     x, y, s = item.x, item.y + item.side * 0.5, item.side
-    slats = [boxes((x - 0.85, y + s * (0.05 + 0.13 * k), 0.58), (x + 0.85, y + s * (0.15 + 0.13 * k), 0.62)) for k in range(4)]
-    slats += [boxes((x - 0.85, y + s * 0.0, 0.72 + 0.14 * k), (x + 0.85, y + s * 0.03, 0.82 + 0.14 * k)) for k in range(3)]
+    slats = [
+        boxes((x - 0.85, y + s * (0.05 + 0.13 * k), 0.58), (x + 0.85, y + s * (0.15 + 0.13 * k), 0.62))
+        for k in range(4)
+    ]
+    slats += [
+        boxes((x - 0.85, y + s * 0.0, 0.72 + 0.14 * k), (x + 0.85, y + s * 0.03, 0.82 + 0.14 * k))
+        for k in range(3)
+    ]
     yield part(joined(slats), wood, Label.STREET_FURNITURE)
-    legs = [boxes((x + a - 0.03, y - s * 0.02, WALK), (x + a + 0.03, y + s * 0.52, 0.58), ) for a in (-0.7, 0.7)]
+    legs = [
+        boxes((x + a - 0.03, y - s * 0.02, WALK), (x + a + 0.03, y + s * 0.52, 0.58)) for a in (-0.7, 0.7)
+    ]
     legs += [boxes((x + a - 0.03, y - s * 0.04, 0.5), (x + a + 0.03, y, 1.14)) for a in (-0.7, 0.7)]
     yield part(joined(legs), iron, Label.STREET_FURNITURE)
 

@@ -5,6 +5,7 @@ Built facing +u with the middle at the origin of the frame; u along the car, v a
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import attrs
@@ -111,9 +112,10 @@ def loft(shape: Shape) -> tuple[Floats, Floats]:
     A cross-section is six points a side: floor, sill, waist, roof, and the roof's middle line.
     """
     rings = [_ring(station) for station in shape.stations]
-    panels, panes = [], []
+    panels: list[list[tuple[float, float, float]]] = []
+    panes: list[list[tuple[float, float, float]]] = []
     last = len(rings[0]) - 1
-    for index, (back, front) in enumerate(zip(rings[:-1], rings[1:], strict=True)):
+    for index, (back, front) in enumerate(pairwise(rings)):
         for k in range(last):
             quad = [back[k], front[k], front[k + 1], back[k + 1]]
             side = k in {2, last - 3}
@@ -153,9 +155,22 @@ def _wheels(shape: Shape, materials: Materials, dark: int) -> Iterator[Part]:
         for side in (-1.0, 1.0):
             centre = np.array([u, 0.0, shape.radius])
             v = np.array([0.0, side, 0.0])
-            arches.append(cylinder(centre + v * (half - 0.2) + [0, 0, 0.03], centre + v * (half + 0.004) + [0, 0, 0.03], shape.radius * 1.22, sides=16))
-            tyres.append(cylinder(centre + v * (half - 0.22), centre + v * (half + 0.018), shape.radius, sides=18))
-            rims.append(cylinder(centre + v * (half - 0.1), centre + v * (half + 0.026), shape.radius * 0.62, sides=12))
+            arches.append(
+                cylinder(
+                    centre + v * (half - 0.2) + [0, 0, 0.03],
+                    centre + v * (half + 0.004) + [0, 0, 0.03],
+                    shape.radius * 1.22,
+                    sides=16,
+                )
+            )
+            tyres.append(
+                cylinder(centre + v * (half - 0.22), centre + v * (half + 0.018), shape.radius, sides=18)
+            )
+            rims.append(
+                cylinder(
+                    centre + v * (half - 0.1), centre + v * (half + 0.026), shape.radius * 0.62, sides=12
+                )
+            )
     yield part(joined([*arches, *tyres]), dark, Label.VEHICLE)
     yield part(joined(rims), rim, Label.VEHICLE)
 
@@ -167,16 +182,34 @@ def _lights(shape: Shape, materials: Materials, dark: int) -> Iterator[Part]:
     head = materials.row(Kind.METAL, "#e9ecea", "#000000", 0.0, shine=0.5)
     tail = materials.row(Kind.METAL, "#8e1512", "#000000", 0.0, shine=0.4)
     z = front[1] - 0.14
-    lamps = [((end - 0.14, s * wide - 0.16 * (s + 1), z - 0.08), (end + 0.012, s * wide + 0.16 * (1 - s), z + 0.06)) for s in (-1, 1)]
+    lamps = [
+        (
+            (end - 0.14, s * wide - 0.16 * (s + 1), z - 0.08),
+            (end + 0.012, s * wide + 0.16 * (1 - s), z + 0.06),
+        )
+        for s in (-1, 1)
+    ]
     yield part(boxes([a for a, _ in lamps], [b for _, b in lamps]), head, Label.VEHICLE)
     z = min(back[1], 1.1) - 0.12
-    lamps = [((start - 0.012, s * back[3] - 0.14 * (s + 1), z - 0.12), (start + 0.08, s * back[3] + 0.14 * (1 - s), z + 0.06)) for s in (-1, 1)]
+    lamps = [
+        (
+            (start - 0.012, s * back[3] - 0.14 * (s + 1), z - 0.12),
+            (start + 0.08, s * back[3] + 0.14 * (1 - s), z + 0.06),
+        )
+        for s in (-1, 1)
+    ]
     yield part(boxes([a for a, _ in lamps], [b for _, b in lamps]), tail, Label.VEHICLE)
-    bumpers = [((end - 0.1, -wide, 0.3), (end + 0.05, wide, low - 0.1)), ((start - 0.05, -back[3], 0.32), (start + 0.1, back[3], low))]
+    bumpers = [
+        ((end - 0.1, -wide, 0.3), (end + 0.05, wide, low - 0.1)),
+        ((start - 0.05, -back[3], 0.32), (start + 0.1, back[3], low)),
+    ]
     bumpers.append(((end - 0.08, -wide * 0.5, low), (end + 0.02, wide * 0.5, low + 0.1)))
     yield part(boxes([a for a, _ in bumpers], [b for _, b in bumpers]), dark, Label.VEHICLE)
     plate = materials.row(Kind.PAINT, "#e3dfcf", "#000000", 0.0)
-    plates = [((end + 0.03, -0.16, 0.36), (end + 0.058, 0.16, 0.44)), ((start - 0.058, -0.16, 0.38), (start - 0.03, 0.16, 0.48))]
+    plates = [
+        ((end + 0.03, -0.16, 0.36), (end + 0.058, 0.16, 0.44)),
+        ((start - 0.058, -0.16, 0.38), (start - 0.03, 0.16, 0.48)),
+    ]
     yield part(boxes([a for a, _ in plates], [b for _, b in plates]), plate, Label.VEHICLE)
 
 
@@ -184,9 +217,16 @@ def _extras(item: Vehicle, materials: Materials, dark: int) -> Iterator[Part]:
     shape = SHAPES[item.kind]
     half = max(station[3] for station in shape.stations)
     at = next(s for s in reversed(shape.stations) if s[2] > s[1] + 0.2)
-    mirrors = [((at[0] + 0.12, s * (half + 0.02), at[1] + 0.02), (at[0] + 0.22, s * (half + 0.19), at[1] + 0.15)) for s in (-1, 1)]
+    mirrors = [
+        ((at[0] + 0.12, s * (half + 0.02), at[1] + 0.02), (at[0] + 0.22, s * (half + 0.19), at[1] + 0.15))
+        for s in (-1, 1)
+    ]
     yield part(boxes([a for a, _ in mirrors], [b for _, b in mirrors]), dark, Label.VEHICLE)
-    handles = [((u, s * (half - 0.03), 0.80), (u + 0.18, s * (half + 0.012), 0.835)) for u in (-0.75, 0.2) for s in (-1, 1)]
+    handles = [
+        ((u, s * (half - 0.03), 0.80), (u + 0.18, s * (half + 0.012), 0.835))
+        for u in (-0.75, 0.2)
+        for s in (-1, 1)
+    ]
     yield part(boxes([a for a, _ in handles], [b for _, b in handles]), dark, Label.VEHICLE)
     if item.kind == "taxi":
         lamp = materials.row(Kind.PAINT, "#f3ead0", "#000000", 0.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from cosmos_core_city.spec import City, CitySpec, resolve
 
 if TYPE_CHECKING:

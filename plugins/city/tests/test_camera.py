@@ -3,7 +3,6 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import pytest
-
 from cosmos_core_city import camera, gates
 from cosmos_core_city.build import build
 from cosmos_core_city.generate import choose, output
@@ -32,7 +31,7 @@ def test_a_path_through_a_wall_is_refused(scene, spec, city):
     """The gates see a camera that stands inside a house, by its clearance and by its picture."""
     house = city.buildings[0]
     eye = np.array([house.x + house.width / 2, house.side * (city.facade + 5.0), 5.0])
-    inside = camera.Path(np.stack([camera.look(eye, eye + [5.0, 0.0, 0.0])] * 2), 60.0, 0)
+    inside = camera.Path(np.stack([camera.look(eye, np.add(eye, (5.0, 0.0, 0.0)))] * 2), 60.0, 0)
     with Renderer(scene, daylight(spec, city), EXPOSURE) as renderer:
         picture = renderer.look(inside.view(0, 320, 176))
 
@@ -56,7 +55,9 @@ def test_poses_are_rigid(spec, city):
     """Every pose is a rotation and a place."""
     poses = camera.path(spec, city, 12, 24.0, 0).poses
 
-    np.testing.assert_allclose(poses[:, :3, :3] @ poses[:, :3, :3].transpose(0, 2, 1), np.eye(3)[None].repeat(12, 0), atol=1e-12)
+    np.testing.assert_allclose(
+        poses[:, :3, :3] @ poses[:, :3, :3].transpose(0, 2, 1), np.eye(3)[None].repeat(12, 0), atol=1e-12
+    )
     np.testing.assert_allclose(np.linalg.det(poses[:, :3, :3]), 1.0)
 
 

@@ -5,9 +5,9 @@ import json
 import cv2
 import pytest
 from click.testing import CliRunner
+from cosmos_core_city.commands import city
 
 from cosmos_core.errors import InputError
-from cosmos_core_city.commands import city
 
 
 def test_warmup_says_where_the_kernels_are():
@@ -25,15 +25,19 @@ def test_preview_writes_a_picture_of_each_pass(tmp_path):
     )  # fmt: skip
     files = json.loads(done.output)["files"]
 
-    assert ["color.png", "depth.png", "segmentation.png", "edge.png"] == [name.rsplit("/", 1)[-1] for name in files]
+    assert ["color.png", "depth.png", "segmentation.png", "edge.png"] == [
+        name.rsplit("/", 1)[-1] for name in files
+    ]
     assert {(176, 320, 3)} == {cv2.imread(name).shape for name in files}
     assert 4 == len(list(tmp_path.iterdir()))
 
 
 def test_preview_refuses_what_the_city_cannot_be(tmp_path):
     """A value out of range is a sentence, and nothing is written."""
-    with pytest.raises(InputError, match="haze is 7.0; allowed is 0.0 to 1.0"):
-        CliRunner().invoke(city, ["preview", "--haze", "7", "--out", str(tmp_path / "x")], catch_exceptions=False)
+    with pytest.raises(InputError, match=r"haze is 7\.0; allowed is 0\.0 to 1\.0"):
+        CliRunner().invoke(
+            city, ["preview", "--haze", "7", "--out", str(tmp_path / "x")], catch_exceptions=False
+        )
 
     assert not (tmp_path / "x").exists()
 

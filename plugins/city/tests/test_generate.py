@@ -7,13 +7,13 @@ import sys
 import av
 import numpy as np
 import pytest
+from cosmos_core_city import cosmos_generators
+from cosmos_core_city.generate import generate
+from cosmos_core_city.spec import CitySpec
 
 from cosmos_core import controls
 from cosmos_core.extend import silent
 from cosmos_core.testing.generator import GeneratorContract
-from cosmos_core_city import cosmos_generators
-from cosmos_core_city.generate import generate
-from cosmos_core_city.spec import CitySpec
 
 SMALL = CitySpec(seed=4, width=320, height=176, frames=3)
 
@@ -60,7 +60,11 @@ def test_segmentation_decodes_to_the_palette_exactly(made):
     """Every pixel of the decoded video has one of the colours in the facts, and several of them occur."""
     folder, facts = made
     allowed = {tuple(color) for color in facts["palette"].values()}
-    found = {tuple(color) for frame in frames(folder / "segmentation.mp4") for color in np.unique(frame.reshape(-1, 3), axis=0).tolist()}
+    found = {
+        tuple(color)
+        for frame in frames(folder / "segmentation.mp4")
+        for color in np.unique(frame.reshape(-1, 3), axis=0).tolist()
+    }
 
     assert set() == found - allowed
     assert len(found) >= 8
@@ -113,7 +117,9 @@ def test_threads_do_not_change_the_files(made, tmp_path, monkeypatch):
 
     generate(SMALL, tmp_path, silent)
 
-    assert {p.name: p.read_bytes() for p in made[0].iterdir()} == {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert {p.name: p.read_bytes() for p in made[0].iterdir()} == {
+        p.name: p.read_bytes() for p in tmp_path.iterdir()
+    }
 
 
 def test_listing_the_plugin_imports_nothing_heavy():

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from cosmos_core_city import mesh
 from cosmos_core_city.labels import Label
 from cosmos_core_city.vehicles import SHAPES, loft

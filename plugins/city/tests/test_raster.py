@@ -3,7 +3,6 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import pytest
-
 from cosmos_core_city.camera import look
 from cosmos_core_city.light import EXPOSURE, daylight
 from cosmos_core_city.render import NEAR, Picture, Renderer, View
@@ -54,7 +53,12 @@ def crumpled(count, seed):
     z[1:-1, 1:-1] += shake[1]
     points = np.stack([np.full_like(y, 10.0), y, z], axis=2).reshape(-1, 3)
     index = np.arange(count * count).reshape(count, count)
-    a, b, c, d = index[:-1, :-1].ravel(), index[1:, :-1].ravel(), index[1:, 1:].ravel(), index[:-1, 1:].ravel()
+    a, b, c, d = (
+        index[:-1, :-1].ravel(),
+        index[1:, :-1].ravel(),
+        index[1:, 1:].ravel(),
+        index[:-1, 1:].ravel(),
+    )
     return points, np.concatenate([np.stack([a, c, b], 1), np.stack([a, d, c], 1)])
 
 
@@ -132,7 +136,7 @@ def test_what_is_behind_the_camera_is_not_seen(spec, city):
 def test_the_nearest_surface_wins(spec, city):
     """Of two walls the nearer one is seen, whatever their order."""
     wall = np.array([[0, -9, -9], [0, 9, -9], [0, 9, 9], [0, -9, 9]], float)[::-1]
-    points = np.concatenate([wall + [8, 0, 0], wall + [5, 0, 0], wall + [11, 0, 0]])
+    points = np.concatenate([np.add(wall, (distance, 0, 0)) for distance in (8, 5, 11)])
     triangles = [[4 * k + i for i in corner] for k in range(3) for corner in ([0, 1, 2], [0, 2, 3])]
 
     picture = seen(scene_of(points, triangles), view_from((0, 0, 0), (1, 0, 0)), spec, city)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from cosmos_core_city import camera
 from cosmos_core_city.labels import Label, table
 from cosmos_core_city.light import EXPOSURE, daylight
@@ -67,7 +66,9 @@ def test_normals_of_roads_and_roofs_point_up(scene):
 
 def test_embree_sees_the_same(scene, spec, city):
     """A ray tracer by other people agrees on hit or miss at 99.99 % of the pixels, and on depth to 1e-6."""
-    embreex = pytest.importorskip("embreex.rtcore_scene", reason="the oracle needs the wheel embreex (x86-64 only)")
+    embreex = pytest.importorskip(
+        "embreex.rtcore_scene", reason="the oracle needs the wheel embreex (x86-64 only)"
+    )
     from embreex.mesh_construction import TriangleMesh
 
     view = camera.path(spec, city, 4, 24.0, 0).view(1, 640, 352)

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import attrs
 import pytest
+from cosmos_core_city.spec import City, CitySpec, resolve
 
 from cosmos_core import canonical
 from cosmos_core.errors import RefusedError
 from cosmos_core.options import build
-from cosmos_core_city.spec import City, CitySpec, resolve
 
 
 def test_the_defaults_are_a_city():
