@@ -2,8 +2,8 @@
 
 A plugin yields registration objects from hooks (:mod:`cosmos_core.hookspecs`). Each is frozen and keyword-only,
 with a ``name`` (a slug), a ``summary`` (one sentence) and ``options`` (an attrs class, or None) that validates
-``[plugins.<name>]`` in ``cosmos.toml``, becomes ``-o <name>.<field>=value`` on the command line and prints itself in
-``cosmos plugins show <name>``. Objects grow by optional fields, so a plugin keeps working.
+``[plugins.<name>]`` in ``cosmos.toml``, becomes ``-o <field>=value`` (``-p`` for a generator) on the command line and
+prints itself in ``cosmos plugins show <plugin>``. Objects grow by optional fields, so a plugin keeps working.
 
 Importing this module costs nothing heavy; keep it so in your plugin's top module too.
 """

@@ -61,7 +61,17 @@ def cosmos_backends() -> Iterable[Backend]:
 
         @hookimpl
         def cosmos_backends():
-            yield Backend(name="echo", summary="Gives the clip back.", load_key=lambda spec: "echo", ...)
+            yield Backend(
+                name="echo",
+                summary="Gives the clip back.",
+                load_key=lambda spec: "echo",
+                needs=lambda spec: Needs(),
+                seconds=lambda spec, gpu: 1.0,
+                expect=_expect,
+                compile=_compile,
+                progress=lambda line: None,
+                outcome=_outcome,
+            )
     """
     return ()
 

@@ -31,6 +31,8 @@ class Asked:
     json: bool = False
     verbose: int = 0
     folder: Path | None = None
+    goes_on: bool = False
+    """Whether the answer is a stream, one JSON object a line."""
 
     @classmethod
     def by(cls, words: Sequence[str]) -> Asked:
@@ -60,8 +62,10 @@ class Asked:
             click.echo(text, err=True, color=colour())
 
     def answer(self, facts: object) -> None:
-        """Give *facts* to the program that listens, if one does: one JSON object, indented."""
-        if self.json:
+        """Give *facts* to the program that listens, if one does: one JSON object, indented unless lines went before."""
+        if self.goes_on:
+            self.line(facts)
+        elif self.json:
             from cosmos_core import canonical
 
             click.echo(canonical.pretty(facts), nl=False)
@@ -71,6 +75,7 @@ class Asked:
         if self.json:
             from cosmos_core import canonical
 
+            self.goes_on = True
             click.echo(canonical.dumps(facts))
             sys.stdout.flush()
 

@@ -7,9 +7,13 @@ each with its SHA-256. :func:`seal` makes a clip of a folder, :func:`inspect` sa
 
 from __future__ import annotations
 
-from cosmos_core.clip.passes import MODALITIES, Source, modality_of
+from typing import TYPE_CHECKING
+
 from cosmos_core.clip.sealed import MANIFEST, Clip, ClipFile
-from cosmos_core.clip.sealing import DERIVABLE, Draft, inspect, seal
+
+if TYPE_CHECKING:
+    from cosmos_core.clip.passes import MODALITIES, Source, modality_of
+    from cosmos_core.clip.sealing import DERIVABLE, Draft, inspect, seal
 
 __all__ = [
     "DERIVABLE",
@@ -23,3 +27,12 @@ __all__ = [
     "modality_of",
     "seal",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Sealing is loaded on first use: opening a sealed clip, or naming its class, does not pay for it.
+    if name in __all__:
+        from cosmos_core.clip import passes, sealing
+
+        return getattr(sealing, name, None) or getattr(passes, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

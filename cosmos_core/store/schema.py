@@ -2,7 +2,8 @@
 
 Times are seconds since 1970 by the database's own clock, so that workers on machines whose clocks differ agree on
 when a lease ends. A spec is kept once, by digest, as canonical JSON: run rows stay small, and every move rewrites
-one of them.
+one of them. Indexes stand in the migrations only: naming PostgreSQL's options here would import its dialect into
+every command that opens a store.
 """
 
 from __future__ import annotations
@@ -23,14 +24,7 @@ HEAD = "0001"
 Key = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "%(table_name)s_by_%(column_0_N_name)s",
-        "uq": "%(table_name)s_one_%(column_0_N_name)s",
-        "fk": "%(table_name)s_has_%(column_0_N_name)s",
-        "pk": "%(table_name)s_key",
-    }
-)
+metadata = sa.MetaData(naming_convention={"uq": "%(table_name)s_one_%(column_0_N_name)s"})
 
 
 class _Clock(FunctionElement[float]):
@@ -68,7 +62,7 @@ run = sa.Table(
     sa.Column("seq", Number, primary_key=True),
     sa.Column("id", Key, nullable=False, unique=True),
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column("spec", Key, sa.ForeignKey("spec.digest"), nullable=False, index=True),
+    sa.Column("spec", Key, sa.ForeignKey("spec.digest"), nullable=False),
     sa.Column("backend", sa.Text, nullable=False),
     sa.Column("load_key", sa.Text, nullable=False),
     sa.Column("gpus", sa.Integer, nullable=False),
@@ -102,31 +96,6 @@ def queue_order(runs: sa.FromClause = run) -> tuple[sa.ColumnElement[Any], ...]:
     return (runs.c.priority.desc(), runs.c.gpus, runs.c.seconds.desc(), runs.c.seq)
 
 
-sa.Index("run_by_state", run.c.state, run.c.seq)
-sa.Index("run_by_campaign", run.c.campaign, run.c.seq)
-sa.Index("run_by_prompt", run.c.prompt_name, run.c.seq)
-sa.Index("run_by_batch", run.c.batch)
-sa.Index(
-    "run_by_rating",
-    run.c.seq,
-    run.c.rating,
-    sqlite_where=sa.text("rating IS NOT NULL"),
-    postgresql_where=sa.text("rating IS NOT NULL"),
-)
-sa.Index(
-    "run_queue",
-    *queue_order(),
-    sqlite_where=sa.text("state = 'queued'"),
-    postgresql_where=sa.text("state = 'queued'"),
-)
-sa.Index(
-    "run_queue_of_load",
-    run.c.load_key,
-    *queue_order(),
-    sqlite_where=sa.text("state = 'queued'"),
-    postgresql_where=sa.text("state = 'queued'"),
-)
-
 run_words = sa.Table(
     "run_words",
     metadata,
@@ -144,7 +113,6 @@ run_tag = sa.Table(
     sa.Column(
         "seq", Number, sa.ForeignKey("run.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False
     ),
-    sa.Index("run_tag_by_seq", "seq"),
 )
 
 batch = sa.Table(
@@ -165,19 +133,13 @@ batch = sa.Table(
     sa.Column("opened", sa.Double, nullable=False),
     sa.Column("closed", sa.Double),
 )
-sa.Index(
-    "batch_open",
-    batch.c.lease_until,
-    sqlite_where=sa.text("closed IS NULL"),
-    postgresql_where=sa.text("closed IS NULL"),
-)
 
 attempt = sa.Table(
     "attempt",
     metadata,
     sa.Column("run", Key, sa.ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("batch", Key, sa.ForeignKey("batch.id"), nullable=False, index=True),
+    sa.Column("batch", Key, sa.ForeignKey("batch.id"), nullable=False),
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, default=""),
@@ -193,14 +155,14 @@ artifact = sa.Table(
     metadata,
     sa.Column("run", Key, sa.ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("digest", Key, nullable=False, index=True),
+    sa.Column("digest", Key, nullable=False),
     sa.Column("path", sa.Text, nullable=False, unique=True),
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("frames", sa.Integer, nullable=False),
     sa.Column("fps", sa.Text, nullable=False),
     sa.Column("width", sa.Integer, nullable=False),
     sa.Column("height", sa.Integer, nullable=False),
-    sa.Column("sealed", sa.Double, nullable=False, index=True),
+    sa.Column("sealed", sa.Double, nullable=False),
     sa.Column("phashes", sa.LargeBinary, nullable=False),
 )
 """``run`` is the key: a run publishes once, whatever its workers believe."""
@@ -216,7 +178,6 @@ event = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("tx", sa.BigInteger),
-    sa.Index("event_by_run", "run", "seq"),
     sqlite_autoincrement=True,
 )
 """``tx`` is the transaction that wrote it, on PostgreSQL, where a later ``seq`` may become visible first."""
@@ -255,7 +216,7 @@ clip = sa.Table(
     "clip",
     metadata,
     sa.Column("digest", Key, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
     sa.Column("folder", sa.Text, nullable=False, unique=True),
     sa.Column("seen", sa.Double, nullable=False),
 )

@@ -6,7 +6,7 @@ campaign), read backwards until the page is full; the rest of the query only fil
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -20,9 +20,16 @@ if TYPE_CHECKING:
     from cosmos_core.store.records import Query
 
 _ON_FILE = sa.table("run_words_index", sa.column("rowid", sa.Integer))
-_ON_SERVER = sa.table("run_words", sa.column("seq", sa.BigInteger))
-# A cast takes the lexemes as they are; to_tsquery() would parse them as language.
-_BEGIN = sa.text("run_words.vector @@ CAST(:lexemes AS tsquery)")
+_ON_SERVER = sa.table("run_words", sa.column("seq", sa.BigInteger), sa.column("vector"))
+
+
+class _Lexemes(sa.types.UserDefinedType[str]):
+    """PostgreSQL's ``tsquery``. A cast takes words as they are; ``to_tsquery`` would parse them as language."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "tsquery"
 
 
 def matching(query: Query, *, limit: int, is_sqlite: bool) -> sa.Select[int]:
@@ -75,7 +82,7 @@ def _by_words(
         query = " ".join(f'"{word}"*' for word in wanted)
         return _ON_FILE, _ON_FILE.c.rowid, sa.literal_column("run_words_index").op("MATCH")(query)
     lexemes = " & ".join(f"'{word}':*" for word in wanted)
-    return _ON_SERVER, _ON_SERVER.c.seq, sa.and_(_BEGIN.bindparams(lexemes=lexemes), True)
+    return _ON_SERVER, _ON_SERVER.c.seq, _ON_SERVER.c.vector.op("@@")(sa.cast(lexemes, _Lexemes))
 
 
 def _by_run(

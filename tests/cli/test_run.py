@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -27,7 +28,7 @@ def _wait_for(say, run, *states, seconds=60):
 
 
 def _submitted(say, prompt, *words):
-    (run,) = say("submit", prompt, "--backend", "double", "--frames", "4", *words, "--json").facts["runs"]
+    (run,) = say("submit", prompt, "--backend", "double", "--frames", "3", *words, "--json").facts["runs"]
     return run["id"]
 
 
@@ -87,7 +88,7 @@ def test_several_seeds_are_several_runs_and_the_worst_decides(program, double, h
 @POSIX
 def test_ctrl_c_leaves_a_run_that_the_next_worker_brings_home(begin, program, double, here, say):
     """Exit code 130, one line that says what goes on and how to pick it up; the job is adopted, not begun again."""
-    process = begin("run", "a slow street", "--backend", "double", "--frames", "6", "--name", "slow")
+    process = begin("run", "a slow street", "--backend", "double", "--frames", "4", "--name", "slow")
     while not (runs := say("list", "--json").facts["runs"]):
         time.sleep(0.1)
     _wait_for(say, runs[0]["id"], "running")
@@ -163,7 +164,7 @@ def test_logs_are_followed_until_the_run_has_ended(begin, double, here, say):
 
     assert 0 == follower.returncode
     assert out.startswith(f"Processing sample {run}\n")
-    assert f"frame {run} 4/4" in out
+    assert f"frame {run} 3/3" in out
     assert f"sealed  {run}" in err
     assert out.rstrip("\n") == say("logs", run).out.rstrip("\n")
 
@@ -222,15 +223,19 @@ def test_a_terminal_gets_bars_and_nothing_is_left_of_them(double, here):
     """At a terminal progress is drawn in place on stderr, in colour, and the verdict stands alone in the end."""
     import pty
 
-    child, terminal = pty.fork()
-    if not child:
-        os.environ |= {"TERM": "xterm-256color", "COLUMNS": "100"}
-        words = ["run", "a slow street", "--backend", "double", "--frames", "3"]
-        os.execv(sys.executable, [sys.executable, "-m", "cosmos_core.cli", *words])
-    seen = _read_all(terminal)
-    _, status = os.waitpid(child, 0)
+    ours, theirs = pty.openpty()
+    words = ["run", "a slow street", "--backend", "double", "--frames", "3"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cosmos_core.cli", *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"},
+    )
+    os.close(theirs)
+    seen = _read_all(ours)
 
-    assert 0 == os.waitstatus_to_exitcode(status), seen
+    assert 0 == process.wait(60), seen
     assert "━" in seen
     assert "running" in seen
     assert "\x1b[32msealed\x1b[0m" in seen

@@ -17,6 +17,24 @@ from cosmos_core.store import Query, Store
 from cosmos_core.store.schema import HEAD, metadata
 from cosmos_core.store.upgrade import SCRIPTS
 
+INDEXES = {
+    "artifact_by_digest",
+    "artifact_by_sealed",
+    "attempt_by_batch",
+    "batch_open",
+    "clip_by_name",
+    "event_by_run",
+    "run_by_batch",
+    "run_by_campaign",
+    "run_by_prompt",
+    "run_by_rating",
+    "run_by_spec",
+    "run_by_state",
+    "run_queue",
+    "run_queue_of_load",
+    "run_tag_by_seq",
+}
+
 
 def test_a_new_store_is_made_and_found_again(bare_url, new_run, tmp_path):
     """
@@ -36,19 +54,18 @@ def test_the_migrations_make_the_tables_that_the_code_means(bare_url, tmp_path):
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
+    def is_ours(name, kind, parents):
+        # Indexes stand in the migrations only, and each database has its own for words.
+        return kind != "index" and name != "vector" and "words_index" not in str(name)
+
     with Store.open(bare_url, root=tmp_path) as store, store._db.read() as connection:
-        found = compare_metadata(MigrationContext.configure(connection), metadata)
-        tables = {(table.name, index.name) for table in metadata.tables.values() for index in table.indexes}
+        context = MigrationContext.configure(connection, opts={"include_name": is_ours})
+        changes = compare_metadata(context, metadata)
         inspector = sa.inspect(connection)
-        indexes = {(name, index["name"]) for name in metadata.tables for index in inspector.get_indexes(name)}
+        indexes = {index["name"] for table in metadata.tables for index in inspector.get_indexes(table)}
 
-    def is_ours(change):
-        return change[0] not in {"remove_table", "remove_index", "remove_column"} or "index" not in str(
-            change
-        )
-
-    assert [] == [change for change in found if is_ours(change) and "vector" not in str(change)]
-    assert tables <= indexes
+    assert [] == changes
+    assert indexes >= INDEXES
     assert [HEAD] == ScriptDirectory(str(SCRIPTS)).get_heads()
 
 

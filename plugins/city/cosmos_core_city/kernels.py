@@ -63,6 +63,7 @@ else:
 
     exact = numba.njit(nogil=True, cache=True, error_model="numpy")
     loose = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
+    inner = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True, forceinline=True)
 
     @intrinsic
     def bits(_, value):  # noqa: ANN001, ANN201, ARG001 (numba's protocol)

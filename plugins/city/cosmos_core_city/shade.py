@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from cosmos_core_city.kernels import loose
+from cosmos_core_city.kernels import inner, loose
 from cosmos_core_city.textures import brick, chance, fade, grain, ground, plaster, pulse, sign, tower, window
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def mirrored(
     return r, g, b
 
 
-@loose
+@inner
 def lit(shadows: Array, sun: Array, x: float, y: float, z: float) -> float:
     """The share of the sun that reaches a point: bilinear 3 x 3 comparison in the shadow map."""
     u = sun[0, 0] * x + sun[0, 1] * y + sun[0, 2] * z + sun[0, 3]
@@ -212,7 +212,7 @@ def calm(first: int, last: int, inverse: Array, rough: Array, smooth: Array) -> 
             smooth[row, column] = total / weight
 
 
-@loose
+@inner
 def albedo(
     kind: int, table: Array, m: int, tile: Array, letters: Array, u: float, v: float, footprint: float, t: int
 ) -> Colour:
@@ -244,7 +244,7 @@ def albedo(
     )
 
 
-@loose
+@inner
 def around(open_sky: Array, inverse: Array, x: float, y: float, z: float) -> float:
     """Half-size occlusion at a pixel: bilinear among neighbours at about the same distance *z*."""
     height, width = inverse.shape
@@ -263,7 +263,7 @@ def around(open_sky: Array, inverse: Array, x: float, y: float, z: float) -> flo
     return total / weight
 
 
-@loose
+@inner
 def axes(
     px: float, py: float, pz: float, dx: float, dy: float, nx: float, ny: float, nz: float
 ) -> tuple[float, float, float, float, bool]:
@@ -282,7 +282,7 @@ def axes(
     return px, pz, dx, dy, True
 
 
-@loose
+@inner
 def surface(
     table: Array,
     material: Array,
@@ -359,7 +359,7 @@ def surface(
     return r, g, b
 
 
-@loose
+@inner
 def tone(tones: Array, light: float) -> int:
     """The screen value of an amount of light."""
     return int(tones[int(min(np.sqrt(max(light, 0.0) * 0.25), 1.0) * (CURVE - 1))])

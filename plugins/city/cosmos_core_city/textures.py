@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from cosmos_core_city.kernels import loose
+from cosmos_core_city.kernels import inner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MASK = 0xFFFFFFFF
 
 
-@loose
+@inner
 def chance(a: float, b: float, c: float) -> float:
     """A number in [0, 1) that depends on three integers and on nothing else."""
     h = (np.int64(a) * 374761393 + np.int64(b) * 668265263 + np.int64(c) * 2147483647) & _MASK
@@ -31,7 +31,7 @@ def chance(a: float, b: float, c: float) -> float:
     return float(((h ^ (h >> 15)) & 0xFFFFFF) / 16777216.0)
 
 
-@loose
+@inner
 def grain(tile: Array, x: float, y: float) -> float:
     """Noise at (x, y), where 1 is one repetition of *tile* (512, 512)."""
     fx, fy = x * 512.0, y * 512.0
@@ -44,13 +44,13 @@ def grain(tile: Array, x: float, y: float) -> float:
     return float(low * (1.0 - ty) + high * ty)
 
 
-@loose
+@inner
 def fade(footprint: float, size: float) -> float:
     """1 where a detail of *size* covers pixels of *footprint* well, 0 where it would alias."""
     return min(1.0, max(0.0, 1.8 - 1.6 * footprint / size))
 
 
-@loose
+@inner
 def pulse(x: float, period: float, gap: float, footprint: float) -> float:
     """How much of a pixel at *x* lies in the gaps of a repeating pattern: box-filtered, 0 to 1."""
     half = max(footprint, 1e-4) * 0.5
@@ -61,7 +61,7 @@ def pulse(x: float, period: float, gap: float, footprint: float) -> float:
     return float(inside / (b - a))
 
 
-@loose
+@inner
 def room(table: Array, m: int, u: float, z: float, du: float, dn: float, dz: float) -> Colour:
     """The colour behind a window: a ray from (u, z) on the pane into a room that is not there as geometry."""
     width, height = table[m, 10], table[m, 11]
@@ -97,7 +97,7 @@ def room(table: Array, m: int, u: float, z: float, du: float, dn: float, dz: flo
     return r, g, b
 
 
-@loose
+@inner
 def window(
     table: Array, m: int, u: float, z: float, du: float, dn: float, dz: float, footprint: float, lit: float
 ) -> Colour:
@@ -115,7 +115,7 @@ def window(
     return room(table, m, u, z, du, dn, dz)
 
 
-@loose
+@inner
 def brick(table: Array, m: int, tile: Array, u: float, z: float, footprint: float) -> Colour:
     """Running bond with mortar: bricks differ, joints fade with distance."""
     length, course = table[m, 8], table[m, 9]
@@ -139,7 +139,7 @@ def brick(table: Array, m: int, tile: Array, u: float, z: float, footprint: floa
     return r, g, b
 
 
-@loose
+@inner
 def ground(kind: int, table: Array, m: int, tile: Array, x: float, y: float, footprint: float) -> Colour:
     """Asphalt (kind 4) or slabs of concrete (kind 3) with joints every ``table[m, 8]`` metres, 0 for none."""
     broad = grain(tile, x / 23.0, y / 17.0)
@@ -160,7 +160,7 @@ def ground(kind: int, table: Array, m: int, tile: Array, x: float, y: float, foo
     return table[m, 1] * tone, table[m, 2] * tone, table[m, 3] * tone
 
 
-@loose
+@inner
 def plaster(table: Array, m: int, tile: Array, u: float, z: float, footprint: float) -> Colour:
     """Stucco and stone: clouds, stains that run down, a little grain."""
     stain = max(0.0, grain(tile, u / 2.3, z / 26.0) + 0.25 * grain(tile, u / 0.7, z / 9.0))
@@ -178,7 +178,7 @@ def plaster(table: Array, m: int, tile: Array, u: float, z: float, footprint: fl
     return r * tone, g * tone, b * tone
 
 
-@loose
+@inner
 def stroke(letters: Array, number: int, s: float, t: float) -> float:
     """A bitmap of a name between its points, so that letters get round corners."""
     i, j = int(np.floor(s)), int(np.floor(t))
@@ -191,7 +191,7 @@ def stroke(letters: Array, number: int, s: float, t: float) -> float:
     return total
 
 
-@loose
+@inner
 def sign(table: Array, m: int, letters: Array, u: float, z: float, footprint: float) -> Colour:
     """Colour B's letters on colour A; ``table[m, 12]`` is the name, ``table[m, 13]`` its columns."""
     number, count = int(table[m, 12]), table[m, 13]
@@ -208,7 +208,7 @@ def sign(table: Array, m: int, letters: Array, u: float, z: float, footprint: fl
     )
 
 
-@loose
+@inner
 def tower(
     table: Array, m: int, tile: Array, u: float, z: float, footprint: float
 ) -> tuple[float, float, float, float]:
