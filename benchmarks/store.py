@@ -1,5 +1,6 @@
 """How fast the store is: claims by several processes, and listing and searching a long history.
 
+python benchmarks/store.py                              both, at full size
 python benchmarks/store.py claims  [--runs 10000] [--limit 1] [--processes 1,2,4,8] [--postgres URL]
 python benchmarks/store.py listing [--runs 100000] [--times 100] [--postgres URL]
 
@@ -50,15 +51,16 @@ def main() -> None:
         places = [("SQLite", _sqlite_urls(stack))]
         if server := _server(arguments.postgres, stack, console):
             places.append(("PostgreSQL", lambda: stack.enter_context(_database(server))))
-        measure = _claims if arguments.what == "claims" else _listing
-        console.print(measure(places, arguments, console))
+        for name, measure in (("claims", _claims), ("listing", _listing)):
+            if arguments.what in {None, name}:
+                console.print(measure(places, arguments, console))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("claims", "listing"))
+    parser.add_argument("what", nargs="?", choices=("claims", "listing"), help="both when left out")
     parser.add_argument("--runs", type=int, default=0, help="10000 for claims, 100000 for listing")
     parser.add_argument("--limit", type=int, default=1, help="runs a claim takes at once")
     parser.add_argument("--processes", default="1,2,4,8")

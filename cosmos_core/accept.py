@@ -18,7 +18,7 @@ from cosmos_core.spec import LARGEST_SEED, Prompt, Spec, controls, suggest_name
 from cosmos_core.store.records import NewRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from fractions import Fraction
     from pathlib import Path
 
@@ -59,7 +59,14 @@ class Prepared:
     findings: tuple[Finding, ...]
 
 
-def accept(site: Open, asks: Sequence[Ask], *, base: Path, token: str = "") -> tuple[Run, ...]:
+def accept(
+    site: Open,
+    asks: Sequence[Ask],
+    *,
+    base: Path,
+    token: str = "",
+    on_warning: Callable[[Finding], None] = lambda _: None,
+) -> tuple[Run, ...]:
     """Queue a run for each ask, or none at all. The runs are on disk when this returns.
 
     Args:
@@ -67,6 +74,7 @@ def accept(site: Open, asks: Sequence[Ask], *, base: Path, token: str = "") -> t
         asks: What is wanted. Clip folders are relative to *base*.
         base: The submission's folder, or the current one.
         token: The same token twice gives the first call's runs.
+        on_warning: Hears each finding that does not stop the submission, before it is stored.
 
     Raises:
         RefusedError: with every finding of every ask, when any is ``fail``. Nothing was stored.
@@ -82,6 +90,9 @@ def accept(site: Open, asks: Sequence[Ask], *, base: Path, token: str = "") -> t
     ]
     if worst(findings) is Level.FAIL:
         raise RefusedError(f"{_count(findings)} stopped the submission; nothing was queued", findings)
+    for finding in findings:
+        if finding.level is Level.WARN:
+            on_warning(finding)
     for each in prepared:
         if each.clip is not None:
             site.store.remember_clip(each.clip)

@@ -22,7 +22,16 @@ from cosmos_core import workspace as folders
 from cosmos_core.accept import accept
 from cosmos_core.builtin.journal import Journal
 from cosmos_core.dispatch import Site
-from cosmos_core.errors import HostError, InputError, Level, ModelError, RefusedError, VerifyError, worst
+from cosmos_core.errors import (
+    Finding,
+    HostError,
+    InputError,
+    Level,
+    ModelError,
+    RefusedError,
+    VerifyError,
+    worst,
+)
 from cosmos_core.extend import Enhancer, Exported, Exporter, Generator, silent
 from cosmos_core.run import Run, State
 from cosmos_core.spec import SavedPrompt, suggest_name
@@ -191,10 +200,19 @@ class Cosmos:
         return self.submit_many([_ask(prompt, ask)])[0]
 
     def submit_many(
-        self, asks: Sequence[Ask], *, base: Path | None = None, token: str = ""
+        self,
+        asks: Sequence[Ask],
+        *,
+        base: Path | None = None,
+        token: str = "",
+        on_warning: Callable[[Finding], None] | None = None,
     ) -> tuple[Run, ...]:
-        """Queue a run for each ask, or none at all; all are on disk when this returns."""
-        return accept(self, asks, base=base or Path(), token=token)
+        """Queue a run for each ask, or none at all; all are on disk when this returns.
+
+        *on_warning* hears each finding that a person should look at and that stopped nothing.
+        """
+        heard = on_warning or (lambda _: None)
+        return accept(self, asks, base=base or Path(), token=token, on_warning=heard)
 
     def run(
         self, prompt: str | SavedPrompt, *, on_change: Callable[[Run], None] | None = None, **ask: Any

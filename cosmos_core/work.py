@@ -27,6 +27,7 @@ from cosmos_core.store import LeaseLost
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cosmos_core.errors import Finding
     from cosmos_core.hosts import Host, Slot
     from cosmos_core.store import Lease
 
@@ -252,11 +253,12 @@ def accept_inbox(site: Site) -> None:
             continue
         try:
             read = submission.read(folder)
-            runs = accept(site, read.asks, base=folder, token=read.token)
+            warnings: list[Finding] = []
+            runs = accept(site, read.asks, base=folder, token=read.token, on_warning=warnings.append)
         except StoreError as error:
             log.warning("submission %s waits: %s", folder.name, error)
         except CosmosError as error:
             findings = error.findings if isinstance(error, RefusedError) else ()
             write_file(folder / REFUSED, {"error": str(error), "hint": error.hint, "findings": findings})
         else:
-            write_file(folder / ACCEPTED, {"runs": [run.id for run in runs]})
+            write_file(folder / ACCEPTED, {"runs": [run.id for run in runs], "findings": warnings})

@@ -141,3 +141,16 @@ def test_a_refused_submission_says_why_beside_itself(cosmos):
 
     assert 0 == queued(cosmos)
     assert "no clip 'clips/shot'" in (folder / REFUSED).read_text()
+
+
+def test_what_stops_nothing_is_said_all_the_same(cosmos, clip_folder):
+    """
+    A warning reaches whoever asked, and the run is queued.
+    """
+    heard = []
+    ask = Ask(prompt="word " * 301, clip=str(clip_folder))
+
+    accept(cosmos, [ask], base=clip_folder, on_warning=heard.append)
+
+    assert ["301 words"] == [finding.message[15:24] for finding in heard]
+    assert 1 == queued(cosmos)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cosmos_core.cli import complete, read
+from cosmos_core.cli import complete, read, say
 from cosmos_core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cosmos_core.api import Cosmos
+    from cosmos_core.cli.asked import Asked
+    from cosmos_core.errors import Finding
     from cosmos_core.run import Run
     from cosmos_core.submission import Ask
 
@@ -92,13 +94,26 @@ def asks(prompt: str, words: dict[str, Any]) -> list[Ask]:
     ]
 
 
-def queue(cosmos: Cosmos, prompt: str, words: dict[str, Any]) -> tuple[Run, ...]:
-    """Queue what a command line asks for; clip folders are relative to the current one.
+def queue(cosmos: Cosmos, asked: Asked, prompt: str, words: dict[str, Any]) -> tuple[Run, ...]:
+    """Queue what a command line asks for; clip folders are relative to the current one. Warnings are shown.
 
     Raises:
         RefusedError: with every finding, when anything is wrong; nothing was queued.
     """
-    return cosmos.submit_many(asks(prompt, words), base=Path.cwd(), token=words["token"])
+    return submit(cosmos, asked, asks(prompt, words), base=Path.cwd(), token=words["token"])
+
+
+def submit(cosmos: Cosmos, asked: Asked, wanted: Sequence[Ask], *, base: Path, token: str) -> tuple[Run, ...]:
+    """Queue *wanted* and show what a person should look at, which stopped nothing.
+
+    Raises:
+        RefusedError: with every finding, when anything is wrong; nothing was queued.
+    """
+    warnings: list[Finding] = []
+    runs = cosmos.submit_many(wanted, base=base, token=token, on_warning=warnings.append)
+    if warnings:
+        asked.note(say.findings(warnings, indent=""))
+    return runs
 
 
 def refuse_a_path(prompt: str) -> None:

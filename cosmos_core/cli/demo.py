@@ -10,7 +10,7 @@ import click
 
 from cosmos_core.cli import facts, failure, say
 from cosmos_core.cli.asked import command as make
-from cosmos_core.cli.asked import leave
+from cosmos_core.cli.asked import leave, listen
 from cosmos_core.errors import UnknownError, VerifyError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cosmos_core.spec import SavedPrompt
     from cosmos_core.verify import FolderReport
 
-PROMPT = "A New York street in heavy fog at dusk, wet asphalt"
-PROMPT_NAME = "foggy-street"
+PROMPT = "A New York street at night in heavy rain, neon reflections on wet asphalt"
+PROMPT_NAME = "neon-rain"
 CLIP_NAME = "demo-street"
 CITY = {"width": 832, "height": 480, "frames": 49}
 WEIGHTS = {"vis": 0.3, "edge": 0.4, "depth": 0.2, "seg": 0.1}
@@ -39,12 +39,13 @@ WEIGHTS = {"vis": 0.3, "edge": 0.4, "depth": 0.2, "seg": 0.1}
 def command(asked: Asked, folder: Path) -> None:
     """Walk the whole way once: from a scene to a verified video.
 
-    Makes a workspace in FOLDER (default: demo), a short clip of a street, asks the preview backend for fog at dusk,
+    Makes a workspace in FOLDER (default: demo), a short clip of a street, asks the preview backend for a rainy night,
     verifies what comes back, and says where it lies. The preview is a CPU look-alike, not a Cosmos model. Typed again
     it goes on where it was.
     """
     from cosmos_core.api import Cosmos
 
+    listen(asked.verbose)
     started = time.monotonic()
     with Cosmos.create(folder) as cosmos:
         asked.note(f"{_step(1)} workspace  {say.short(cosmos.workspace.root)}")
@@ -91,7 +92,7 @@ def _boxes(cosmos: Cosmos) -> Clip:
     if not folder.is_dir():
         part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        make_clip(part, frames=49, width=416, height=240)
+        make_clip(part, frames=25, width=320, height=192)
         part.rename(folder)
     return cosmos.clip(folder)
 

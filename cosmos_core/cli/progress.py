@@ -67,11 +67,17 @@ class Silence:
 
 
 class Pace:
-    """How fast one thing goes, from when it was first seen to move."""
+    """How fast one thing goes, counted from when it began to move: what comes before has another pace."""
 
     def __init__(self, done: float, at: float) -> None:
         self._from = done
         self._since = at
+
+    def see(self, done: float, at: float) -> Self:
+        """Start again as long as nothing moves."""
+        if done <= self._from:
+            self._from, self._since = done, at
+        return self
 
     def moved(self, done: float) -> bool:
         """Whether anything was done since."""
@@ -101,7 +107,7 @@ class Lines:
     def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
         """Say it, if there is something new to say."""
         now = self._clock()
-        pace = self._paces.setdefault(key, Pace(done, now))
+        pace = self._paces.setdefault(key, Pace(done, now)).see(done, now)
         before, at = self._told.setdefault(key, ("", now))
         whole = done >= total > 0
         if note == before and now - at < EVERY and not (whole and note and pace.moved(done)):
@@ -164,7 +170,7 @@ class Bars:
     def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
         """Draw its bar there."""
         now = time.monotonic()
-        pace = self._paces.setdefault(key, Pace(done, now))
+        pace = self._paces.setdefault(key, Pace(done, now)).see(done, now)
         if self._unit and total:
             rate = pace.rate(done, now)
             counted = f"{done:g}/{total:g}" + (f" {rate:.1f} {self._unit}/s" if rate > 0 else "")

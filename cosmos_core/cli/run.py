@@ -36,6 +36,6 @@ def command(asked: Asked, prompt: str, **words: Any) -> None:
     from cosmos_core.cli.finish import conclude, finish
 
     with asked.open() as cosmos:
-        runs = queue(cosmos, prompt, words)
+        runs = queue(cosmos, asked, prompt, words)
         asked.note(f"queued {say.words(run.id for run in runs)}")
         conclude(cosmos, asked, finish(cosmos, asked, runs))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cosmos_core.cli import complete, facts, say
-from cosmos_core.cli.ask import asking, queue
+from cosmos_core.cli.ask import asking, queue, submit
 from cosmos_core.cli.asked import command as make
 from cosmos_core.errors import InputError
 
@@ -36,13 +36,14 @@ def command(asked: Asked, prompt: str, **words: Any) -> None:
     on disk when this ends. A worker does the rest: `cosmos work`.
     """
     with asked.open() as cosmos:
-        runs = _folder(cosmos, prompt, words) if Path(prompt).is_dir() else queue(cosmos, prompt, words)
+        folder = Path(prompt).is_dir()
+        runs = (_folder if folder else queue)(cosmos, asked, prompt, words)
         asked.answer({"runs": [facts.of_run(run) for run in runs]})
         asked.tell(facts.listing(runs))
     asked.note(say.steps("cosmos work --until-idle", "cosmos status --watch"))
 
 
-def _folder(cosmos: Cosmos, name: str, words: dict[str, Any]) -> tuple[Run, ...]:
+def _folder(cosmos: Cosmos, asked: Asked, name: str, words: dict[str, Any]) -> tuple[Run, ...]:
     """Queue a submission folder, which says everything itself.
 
     Raises:
@@ -57,4 +58,4 @@ def _folder(cosmos: Cosmos, name: str, words: dict[str, Any]) -> tuple[Run, ...]
             hint=f"cosmos submit {say.quoted(name)}",
         )
     read = submission.read(Path(name))
-    return cosmos.submit_many(read.asks, base=Path(name), token=words["token"] or read.token)
+    return submit(cosmos, asked, read.asks, base=Path(name), token=words["token"] or read.token)

@@ -114,17 +114,14 @@ class Leases(Opened):
 
     def progress(self, lease: Lease, values: Mapping[str, float]) -> None:
         """Note how far runs of the batch are, 0 to 1. A hint: without effect when the lease is lost."""
-        ours = sa.exists().where(_is_ours(lease))
-        which = sa.and_(run.c.id == sa.bindparam("which"), run.c.batch == lease.batch.id, HOLDS, ours)
-        bound = [
-            {"which": name, "value": min(1.0, max(0.0, value))} for name, value in sorted(values.items())
-        ]
-        if not bound:
-            return
-        update = sa.update(run).where(which).values(progress=sa.bindparam("value"))
+        which = sa.and_(run.c.batch == lease.batch.id, HOLDS)
         with self._db.write() as connection:
-            for each in bound:  # the states of HOLDS are expanded, which executemany() cannot do
-                connection.execute(update, each)
+            ours = sa.select(batch.c.id).where(_is_ours(lease)).with_for_update()
+            if connection.execute(ours).one_or_none() is None:
+                return
+            for name, value in values.items():
+                noted = sa.update(run).where(run.c.id == name, which)
+                connection.execute(noted.values(progress=min(1.0, max(0.0, value))))
 
     def finish(self, lease: Lease) -> None:
         """Close the batch. Runs that never returned go back to the queue.

@@ -33,13 +33,13 @@ def hold(connection: sa.Connection, lease: Lease) -> Any:
     row = connection.execute(sa.select(batch).where(batch.c.id == ours.id).with_for_update()).one_or_none()
     if row is None:
         raise LeaseLost(f"there is no batch {ours.id!r}")
-    if row.closed is not None:
-        raise LeaseLost(f"batch {ours.id} is finished; {lease.owner} no longer holds it")
     if (row.fence, row.owner) != (ours.fence, lease.owner):
         raise LeaseLost(
             f"{lease.owner} no longer holds batch {ours.id}: {row.owner} took it over "
             f"(fence {row.fence}, ours was {ours.fence})"
         )
+    if row.closed is not None:
+        raise LeaseLost(f"batch {ours.id} is finished; {lease.owner} no longer holds it")
     return row
 
 

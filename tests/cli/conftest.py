@@ -60,7 +60,9 @@ def plugin(tmp_path, monkeypatch):
         for file, source in dict(files).items():
             (site / file).write_text(source)
         monkeypatch.syspath_prepend(str(site))
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")])))
+        monkeypatch.setenv(
+            "PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+        )
 
     return install
 

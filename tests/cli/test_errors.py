@@ -66,7 +66,16 @@ def test_without_a_workspace_a_command_says_how_to_make_one(say, outside, words)
 
 @pytest.mark.parametrize(
     "words",
-    [["show"], ["logs"], ["logs", "-f"], ["cancel"], ["retry"], ["rm", "--yes"], ["rate", "5"], ["tag", "+a"]],
+    [
+        ["show"],
+        ["logs"],
+        ["logs", "-f"],
+        ["cancel"],
+        ["retry"],
+        ["rm", "--yes"],
+        ["rate", "5"],
+        ["tag", "+a"],
+    ],
     ids=" ".join,
 )
 def test_an_unknown_run_is_unknown_and_nothing_else(say, here, words):
@@ -85,13 +94,25 @@ def test_an_unknown_run_is_unknown_and_nothing_else(say, here, words):
     [
         (["run", "fog", "--clip", "nowhere"], 4, "there is no clip 'nowhere'"),
         (["run", "fog", "--clip", "street", "-w", "edge=much"], 2, "'edge=much' is not control=number"),
-        (["run", "fog", "--clip", "street", "-w", "edge=7"], 4, "weight 7 of control 'edge' is outside 0 to 1"),
+        (
+            ["run", "fog", "--clip", "street", "-w", "edge=7"],
+            4,
+            "weight 7 of control 'edge' is outside 0 to 1",
+        ),
         (["run", "fog", "--clip", "street", "-w", "sound=1"], 4, "there is no control 'sound'"),
-        (["run", "fog", "--clip", "street", "--backend", "crystal-ball"], 4, "there is no backend 'crystal-ball'"),
+        (
+            ["run", "fog", "--clip", "street", "--backend", "crystal-ball"],
+            4,
+            "there is no backend 'crystal-ball'",
+        ),
         (["run", "fog", "--clip", "street", "--seed", "1", "--seeds", "1..2"], 2, "both --seed and --seeds"),
         (["run", "fog", "--clip", "street", "--seeds", "a..b"], 2, "'a..b' are not seeds"),
         (["run", "fog", "--clip", "street", "-o", "depth"], 2, "'depth' is not name=value"),
-        (["run", "fog", "--clip", "street", "--frames", "999"], 4, "999 frames are asked for and clip street has 12"),
+        (
+            ["run", "fog", "--clip", "street", "--frames", "999"],
+            4,
+            "999 frames are asked for and clip street has 12",
+        ),
         (["run", "", "--clip", "street"], 4, "the prompt is empty"),
         (["run", "@nobody", "--clip", "street"], 4, "there is no prompt 'nobody'"),
         (["run", "fog"], 4, "starts from a clip"),
@@ -137,7 +158,7 @@ def test_a_wrong_request_queues_nothing(say, street):
 
 def test_settings_that_are_wrong_are_told_all_at_once(say, here):
     """Every unknown key and wrong value of cosmos.toml is a finding, and the exit code is 4."""
-    here.settings.write_text('[queue]\nlease = 1\npoll = -1\n[hosts.a]\nslots = -1\n')
+    here.settings.write_text("[queue]\nlease = 1\npoll = -1\n[hosts.a]\nslots = -1\n")
     told = say("status", "--json")
 
     assert 4 == told.code
@@ -154,7 +175,9 @@ def test_a_bug_is_one_sentence_and_a_report(say, here, plugin, monkeypatch):
     text = report.read_text()
 
     assert 70 == said.code
-    assert said.err.startswith("error: this is a bug in cosmos, not yours: ZeroDivisionError; a report is in ")
+    assert said.err.startswith(
+        "error: this is a bug in cosmos, not yours: ZeroDivisionError; a report is in "
+    )
     assert str(report) in said.err
     assert "Traceback" not in said.err
     for known in ("ZeroDivisionError", "cosmos-core ", "sqlalchemy ", "python ", "bug_plugin.py"):
@@ -163,7 +186,9 @@ def test_a_bug_is_one_sentence_and_a_report(say, here, plugin, monkeypatch):
     assert "sesame-open" not in text
 
 
-def test_a_bug_outside_of_a_workspace_is_reported_with_the_users_logs(say, outside, plugin, monkeypatch, tmp_path):
+def test_a_bug_outside_of_a_workspace_is_reported_with_the_users_logs(
+    say, outside, plugin, monkeypatch, tmp_path
+):
     """There is always a place for the report; a program hears of it in JSON."""
     monkeypatch.setattr("platformdirs.user_log_path", lambda _: tmp_path / "logs")
     plugin("cosmos-core-bug", {"bug": "bug_plugin"}, {"bug_plugin.py": BUG})
@@ -176,7 +201,9 @@ def test_a_bug_outside_of_a_workspace_is_reported_with_the_users_logs(say, outsi
 def test_passwords_of_the_settings_are_kept_out_of_reports(here, monkeypatch):
     """The store's password is looked up, and blotted out wherever it stands alone."""
     here.settings.write_text('[store]\nurl = "postgresql://me:correct-horse@db/cosmos"\n')
-    text = failure.report(ValueError("password=correct-horse"), ["cosmos", "x"], secrets=failure._secrets(here.root))
+    text = failure.report(
+        ValueError("password=correct-horse"), ["cosmos", "x"], secrets=failure._secrets(here.root)
+    )
 
     assert "correct-horse" not in text
 

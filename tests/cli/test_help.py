@@ -65,7 +65,9 @@ def test_a_command_says_in_the_list_what_its_own_help_says():
 def test_the_list_is_by_theme_and_has_plugins_last(say):
     """``cosmos`` alone shows every command under its theme."""
     said = say()
-    headings = [line[:-1] for line in said.out.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    headings = [
+        line[:-1] for line in said.out.splitlines() if line.endswith(":") and not line.startswith(" ")
+    ]
 
     assert 0 == said.code
     assert list(THEMES) == [heading for heading in headings if heading in THEMES]
@@ -92,7 +94,9 @@ except SystemExit:
     heavy = {"sqlalchemy", "alembic", "numpy", "av", "cv2", "numba", "rich", "cattrs", "cosmos_core.plugins"}
     print(sorted(heavy & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60
+    )
 
     assert "[]" == done.stdout.splitlines()[-1]
 

@@ -19,7 +19,9 @@ def _listed(say, *words):
 
 def test_runs_are_listed_newest_first_and_picked(say, fog):
     """State, words, tags, campaign and rating pick; all that is asked for must hold."""
-    snow = say("submit", "snow", "--backend", "double", "--campaign", "winter", "--json").facts["runs"][0]["id"]
+    snow = say("submit", "snow", "--backend", "double", "--campaign", "winter", "--json").facts["runs"][0][
+        "id"
+    ]
 
     assert [snow, fog] == _listed(say)
     assert [fog] == _listed(say, "--tag", "night", "--text", "fo")
@@ -83,7 +85,9 @@ def test_a_person_hears_of_every_run_by_name(say, fog):
     say("cancel", fog)
     said = say("cancel", fog, "r0000000")
 
-    assert f"{fog}  refused  run {fog} is already cancelled" in " ".join(said.out.split(" " * 4)).replace("   ", "  ")
+    assert f"{fog}  refused  run {fog} is already cancelled" in " ".join(said.out.split(" " * 4)).replace(
+        "   ", "  "
+    )
     assert "2 of 2 could not be changed" in said.err
 
 
@@ -96,12 +100,14 @@ def test_rm_shows_what_would_go_and_needs_a_word(say, fog, here):
     shown = say("rm", fog)
 
     assert 2 == shown.code
-    assert "1 file   1.5 kB" in shown.out
+    assert "1 file  1.5 kB" in shown.out
     assert f"hint: cosmos rm {fog} --yes" in shown.err
     assert (here.outputs / fog).is_dir()
 
     removed = say("rm", fog, "--yes", "--json")
-    assert [{"bytes": 1500, "files": 1, "id": fog, "name": "street-fog", "state": "queued"}] == removed.facts["removed"]
+    assert [{"bytes": 1500, "files": 1, "id": fog, "name": "street-fog", "state": "queued"}] == removed.facts[
+        "removed"
+    ]
     assert not (here.outputs / fog).exists()
     assert (here.outputs / other / "a1-f1" / "x.mp4").exists()
     assert [other] == _listed(say)
@@ -129,7 +135,9 @@ def test_the_plan_names_slots_reasons_and_the_end(say, fog):
 def test_status_counts_and_stays_small(say, fog):
     """States with runs in them, slots, and nothing else when nothing happens."""
     assert "1 queued\n0 of 1 slot in use\n" == say("status").out
-    assert {"queued": 1} == {state: count for state, count in say("status", "--json").facts["counts"].items() if count}
+    assert {"queued": 1} == {
+        state: count for state, count in say("status", "--json").facts["counts"].items() if count
+    }
 
 
 JSON = (

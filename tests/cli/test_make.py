@@ -62,8 +62,12 @@ def test_a_clip_is_made_and_the_next_step_is_said(say, boxes):
 
 def test_several_values_make_every_combination_and_none_twice(say, boxes):
     """``1..2`` and ``64,80`` are four clips; typed again with more, only the new ones are made."""
-    first = say("generate", "boxes", "-p", "seed=1..2", "-p", "width=64,80", "--name", "b", "--json").facts["clips"]
-    again = say("generate", "boxes", "-p", "seed=1..3", "-p", "width=64,80", "--name", "b", "--json").facts["clips"]
+    first = say("generate", "boxes", "-p", "seed=1..2", "-p", "width=64,80", "--name", "b", "--json").facts[
+        "clips"
+    ]
+    again = say("generate", "boxes", "-p", "seed=1..3", "-p", "width=64,80", "--name", "b", "--json").facts[
+        "clips"
+    ]
 
     assert ["b-seed1-width64", "b-seed1-width80", "b-seed2-width64", "b-seed2-width80"] == [
         clip["name"] for clip in first

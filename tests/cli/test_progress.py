@@ -71,3 +71,15 @@ def test_programs_hear_nothing_unless_they_ask(monkeypatch):
     """``--json`` keeps stderr quiet too, but ``-v`` gives the lines."""
     assert isinstance(progress(Asked(json=True)), Silence)
     assert isinstance(progress(Asked(json=True, verbose=1)), Lines)
+
+
+def test_the_pace_is_counted_from_the_first_move(clock, capsys):
+    """A minute of preparation does not make the frames look slow."""
+    lines = Lines("frames", clock)
+    lines.show("c", "street", 0, 10, "building")
+    clock.now += 60
+    lines.show("c", "street", 0, 10, "rendering")
+    clock.now += 1
+    lines.show("c", "street", 2, 10, "writing")
+
+    assert "street: writing, 2 of 10 frames, 2.0 frames/s, 4.0 s left" == _said(capsys)[-1]

@@ -37,7 +37,11 @@ def test_an_edit_is_a_new_version_and_the_old_one_stays(say, tram):
     """Only what is given changes."""
     edited = say("prompt", "edit", tram, "--text", "A tram", "--json").facts["prompt"]
 
-    assert ("A tram", "people", 2) == (edited["prompt"]["text"], edited["prompt"]["negative"], edited["version"])
+    assert ("A tram", "people", 2) == (
+        edited["prompt"]["text"],
+        edited["prompt"]["negative"],
+        edited["version"],
+    )
     assert TEXT in say("prompt", "show", f"{tram}@1").out
     assert "" == say("prompt", "edit", tram, "--negative", "", "--json").facts["prompt"]["prompt"]["negative"]
     assert 3 == len(say("prompt", "show", tram, "--json").facts["versions"])

@@ -34,7 +34,9 @@ def _submitted(say, prompt, *words):
 
 def test_a_run_goes_from_a_prompt_to_a_sealed_video(program, street, say):
     """The preview on this machine: exit code 0, the verdict, the artifact and its pictures; then it verifies."""
-    said = program("run", "heavy fog at dusk", "--clip", "clips/street", "-w", "vis=0.3,edge=0.4", "--seed", "7")
+    said = program(
+        "run", "heavy fog at dusk", "--clip", "clips/street", "-w", "vis=0.3,edge=0.4", "--seed", "7"
+    )
 
     assert 0 == said.code, said.err
     assert said.out.startswith("sealed  r")

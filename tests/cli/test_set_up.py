@@ -22,7 +22,17 @@ def test_all_is_well_in_a_new_workspace(say, here):
     asked = {finding["where"] for finding in told.facts["findings"]}
 
     assert 0 == told.code
-    assert {"python", "versions", "codecs", "workspace", "disk", "store", "plugins", "host local", "clock"} <= asked
+    assert {
+        "python",
+        "versions",
+        "codecs",
+        "workspace",
+        "disk",
+        "store",
+        "plugins",
+        "host local",
+        "clock",
+    } <= asked
     assert 0 == told.facts["counts"]["fail"]
     assert "WAL" in say("doctor").out
 
@@ -43,7 +53,7 @@ def test_what_must_be_mended_gives_exit_code_1(say, here):
     assert 1 == said.code
     assert "there is no transport 'pigeon'" in said.out
 
-    here.settings.write_text(f'[store]\nurl = "sqlite:///{here.root}/no/such/folder/store.sqlite"\n')
+    here.settings.write_text(f'[store]\nurl = "sqlite:///{here.settings}/store.sqlite"\n')
     assert 1 == say("doctor").code
 
 
@@ -81,7 +91,9 @@ def test_a_clock_behind_the_store_is_noticed():
 def test_a_full_disk_fails(tmp_path, monkeypatch):
     """Little room is a warning, none is a failure."""
     for free, level in ((1_000_000, Level.FAIL), (1_000_000_000, Level.WARN), (10**12, Level.OK)):
-        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: shutil._ntuple_diskusage(2 * free, free, free))
+        monkeypatch.setattr(
+            shutil, "disk_usage", lambda _, free=free: shutil._ntuple_diskusage(2 * free, free, free)
+        )
         assert level is doctor.space(tmp_path).level
 
 
@@ -99,7 +111,11 @@ def test_plugins_are_listed_with_where_they_come_from(say, plugin):
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("preview", "backend preview"), ("content.black", "check content.black"), ("checks", "check file.exists")],
+    [
+        ("preview", "backend preview"),
+        ("content.black", "check content.black"),
+        ("checks", "check file.exists"),
+    ],
 )
 def test_a_plugin_or_what_it_offers_is_shown_with_its_options(say, name, shown):
     """Name, type, default and what it means."""
@@ -124,7 +140,9 @@ def test_each_shell_gets_a_script_of_its_own(say, shell):
 def test_the_script_for_bash_is_bash(say):
     """Bash itself parses it."""
     said = say("completion", "bash")
-    parsed = subprocess.run(["bash", "-n"], input=said.out, text=True, capture_output=True, check=False, timeout=30)
+    parsed = subprocess.run(
+        ["bash", "-n"], input=said.out, text=True, capture_output=True, check=False, timeout=30
+    )
 
     assert (0, "") == (parsed.returncode, parsed.stderr)
 
@@ -151,7 +169,7 @@ def _completed(shell, words, at, separator):
         check=True,
         timeout=60,
     )
-    return [line.split(separator)[1] for line in done.stdout.splitlines()]
+    return [line.split(separator)[1] for line in done.stdout.splitlines() if line]
 
 
 @pytest.mark.parametrize(("shell", "separator"), [("bash", ","), ("powershell", "\t")])

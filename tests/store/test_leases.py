@@ -299,6 +299,36 @@ def test_an_empty_batch_can_be_taken_over_and_finished(store, accept, take, brin
     assert State.SEALED is store.run(run.id).state
 
 
+def test_what_a_batch_sealed_is_told(store, accept, take, bring_home, artifact):
+    """
+    Steps follow the sealed runs of a batch, whoever of its holders sealed them.
+    """
+    runs = accept(3)
+    lease = take()
+    assert () == store.sealed_in(lease)
+    bring_home(lease, runs[0].id, runs[2].id)
+    store.seal(lease, runs[2].id, artifact(runs[2].id), [])
+    store.seal(lease, runs[0].id, artifact(runs[0].id), [])
+
+    assert (runs[0].id, runs[2].id) == tuple(run.id for run in store.sealed_in(lease))
+
+
+def test_a_lease_can_be_let_go_before_it_runs_out(store, accept, take):
+    """
+    What a worker lets go of, or a dead one left, is taken over at once; others keep theirs.
+    """
+    accept(2)
+    mine = take(limit=1)
+    others = take(limit=1, owner="worker-2")
+
+    store.expire(["worker-1", "worker-7"])
+    store.expire([])
+
+    assert mine.batch.id == store.adopt(owner="worker-3", hosts=["local"]).batch.id
+    assert store.adopt(owner="worker-3", hosts=["local"]) is None
+    assert store.heartbeat(others)
+
+
 def test_progress_is_a_hint(store, accept, take):
     """
     It is kept between 0 and 1, shown while the run is held, and forgotten when it waits again.

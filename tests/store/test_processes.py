@@ -53,11 +53,11 @@ def test_a_token_counts_once_from_several_processes(store, start_worker):
 
 def test_what_was_accepted_survives_kill_9(store, start_worker):
     """
-    Each of 40 processes kills itself the moment its submission is accepted, and every run is there.
+    Each of 100 processes kills itself the moment its submission is accepted, and every run is there.
     """
-    said = _facts(start_worker("accepts", "rkill", 40))
+    said = _facts(start_worker("accepts", "rkill", 100))
 
-    assert 40 == len(said)
+    assert 100 == len(said)
     assert {name for _, name in said} == {each.id for each in store.waiting()}
 
 
@@ -67,11 +67,11 @@ def test_workers_that_die_and_stall_lose_nothing_and_publish_nothing_twice(store
     Workers are killed at random moments and stall past their leases; every run is sealed exactly once all the same,
     and workers that came back too late were refused.
     """
-    runs = accept(100)
+    runs = accept(80)
 
-    said = _facts(start_worker("mayhem", 4, 12, seed))
+    said = _facts(start_worker("mayhem", 4, 10, seed))
 
-    assert ["killed", "12"] == said[-1]
+    assert ["killed", "10"] == said[-1]
     assert {run.id: 1 for run in runs} == dict(Counter(made.run for made in store.artifacts()))
     events = store.events(limit=10_000)
     assert {run.id: 1 for run in runs} == dict(
@@ -80,4 +80,4 @@ def test_workers_that_die_and_stall_lose_nothing_and_publish_nothing_twice(store
     for run in runs:
         life = [each for each in events if each.run == run.id]
         assert [None, *(each.after for each in life[:-1])] == [each.before for each in life]
-    assert [said[0][0]] == ["refused"]
+    assert [line for line in said if line[0] == "refused:" and "took" in line]

@@ -74,9 +74,10 @@ def crowd(url, root, count, verb, *words):
 
 def accepts(url, root, prefix, count):
     """Accept one run in each of *count* children, which kill themselves with -9 the moment it returns."""
+    store = Store.open(url, root=root)
 
     def accept(name, number):
-        Store.open(url, root=root).accept([new_run(name, number)])
+        store.accept([new_run(name, number)])
         say("accepted", name)
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -124,8 +125,8 @@ def works(url, root, number, seed):
             continue
         try:
             _work(store, lease, root, chance)
-        except LeaseLost:
-            say("refused", lease.batch.id)
+        except LeaseLost as error:
+            say("refused:", error)
 
 
 def _work(store, lease, root, chance):

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cosmos_core_city.fracture import sums
 from cosmos_core_city.structure import GRAVITY, RESERVE, loads, supported
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from cosmos_core_city.structure import Structure
 
     Floats: TypeAlias = NDArray[np.float64]
@@ -148,7 +147,9 @@ def collapse(structure: Structure, hit: Mask) -> Ints:
     if not hit.any():
         return fallen
     everything, holding = np.ones(len(structure), dtype=bool), np.ones(len(bonds.area), dtype=bool)
-    load, level = loads(structure, supported(structure, everything, holding), holding, weight, np.zeros(len(structure)))
+    load, level = loads(
+        structure, supported(structure, everything, holding), holding, weight, np.zeros(len(structure))
+    )
     reserve = RESERVE * np.abs(load)
     extra, fresh = np.zeros(len(structure)), hit
     for number in range(1, ROUNDS + 1):
@@ -190,7 +191,12 @@ def _times(structure: Structure, damage: Damage, cause: NDArray[np.uint8], falle
     arm = middle - np.asarray(damage.center)
     late = np.random.default_rng([seed, 11]).random(int(structure.chunk.max()) + 1)[structure.chunk]
     front = damage.delay + np.linalg.norm(arm, axis=1) / FRONT + 0.03 * late
-    column = damage.delay + np.linalg.norm(arm[:, :2], axis=1) / FRONT + FOLLOW * np.maximum(arm[:, 2], 0.0) + 0.06 * late
+    column = (
+        damage.delay
+        + np.linalg.norm(arm[:, :2], axis=1) / FRONT
+        + FOLLOW * np.maximum(arm[:, 2], 0.0)
+        + 0.06 * late
+    )
     time = np.select([cause == Cause.BLAST, cause == Cause.COLUMN], [front, column], np.inf)
     time = _followed(structure, time, cause == Cause.UNSUPPORTED, 0.05 + 0.10 * late)
     given = np.where(cause == Cause.OVERLOAD, front + 0.15 + ROUND * (fallen - 1) + 0.12 * late, np.inf)
@@ -269,7 +275,13 @@ def _grow(start: int, wanted: int, beside: dict[int, list[int]], free: Mask, clu
 
 
 def _throw(
-    structure: Structure, damage: Damage, field: Floats, cause: NDArray[np.uint8], body: Ints, count: int, seed: int
+    structure: Structure,
+    damage: Damage,
+    field: Floats,
+    cause: NDArray[np.uint8],
+    body: Ints,
+    count: int,
+    seed: int,
 ) -> tuple[Floats, Floats]:
     """Velocity and spin of each body (B, 3): away from the blast, less with distance; columns only lean out."""
     random = np.random.default_rng([seed, 19])

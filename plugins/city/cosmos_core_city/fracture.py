@@ -7,10 +7,11 @@ Coordinates are metres, Z up; polygons are counter-clockwise seen from outside.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cosmos_core.errors import CosmosError, InputError
 from cosmos_core_city.kernels import exact
@@ -18,7 +19,7 @@ from cosmos_core_city.kernels import exact
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     Floats: TypeAlias = NDArray[np.float64]
     Ints: TypeAlias = NDArray[np.int32]
@@ -80,13 +81,13 @@ class Cells:
         triangles, face = self.triangles()
         a, b, c = (self.vertices[triangles[:, i]] for i in range(3))
         total = sums(np.cross(b - a, c - a), face, len(self.tags))
-        return total / np.maximum(np.linalg.norm(total, axis=1), 1e-30)[:, None]
+        return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1), 1e-30)[:, None])
 
     def areas(self) -> Floats:
         """Areas of the faces in square metres, (F,)."""
         triangles, face = self.triangles()
         a, b, c = (self.vertices[triangles[:, i]] for i in range(3))
-        return np.linalg.norm(sums(np.cross(b - a, c - a), face, len(self.tags)), axis=1) / 2
+        return np.asarray(np.linalg.norm(sums(np.cross(b - a, c - a), face, len(self.tags)), axis=1) / 2)
 
     def solids(self) -> tuple[Floats, Floats]:
         """Volumes in cubic metres (C,) and centroids (C, 3)."""
@@ -95,7 +96,7 @@ class Cells:
         origin = self.vertices[self.vertex_start[:-1]]
         a, b, c = (self.vertices[triangles[:, i]] - origin[cell] for i in range(3))
         part = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6
-        volume = np.bincount(cell, part, len(self))
+        volume: Floats = np.bincount(cell, part, len(self)).astype(np.float64)
         moment = sums(part[:, None] * (a + b + c) / 4, cell, len(self))
         return volume, origin + moment / np.maximum(volume, 1e-30)[:, None]
 
@@ -112,7 +113,9 @@ def merged(parts: Sequence[Cells]) -> Cells:
 
     def shifted(name: str, by: Sequence[int]) -> Ints:
         kept = [getattr(part, name) for part in parts]
-        return np.concatenate([np.where(a < 0, a, a + b) for a, b in zip(kept, by, strict=True)]).astype(np.int32)
+        return np.concatenate([np.where(a < 0, a, a + b) for a, b in zip(kept, by, strict=True)]).astype(
+            np.int32
+        )
 
     def chained(name: str, by: Sequence[int]) -> Ints:
         inner = [getattr(part, name)[:-1] + b for part, b in zip(parts, by, strict=False)]
@@ -174,8 +177,14 @@ def seeds(
     thin = size[:, :] >= extent * 0.999
     jitter = (random.random(points.shape) - 0.5) * 0.82 * np.where(thin & (extent < THIN * cell), 0.0, size)
     points = points + jitter
-    inside = ((points[:, None] > parts[:, 0]) & (points[:, None] < parts[:, 1])).all(axis=2).any(axis=1)
+    inside = _within(points, parts)
     return points[inside] if inside.any() else parts.mean(axis=1)[:1]
+
+
+def _within(points: Floats, boxes: Floats) -> NDArray[np.bool_]:
+    """Which points (P, 3) lie in any of the boxes (B, 2, 3)."""
+    inside = (points[:, None] > boxes[:, 0]) & (points[:, None] < boxes[:, 1])
+    return np.asarray(np.any(np.all(inside, axis=2), axis=1))
 
 
 def _halved(points: Floats, size: Floats, center: Floats, reach: float, cell: float) -> tuple[Floats, Floats]:
@@ -208,34 +217,57 @@ def fracture(part: Solid, points: ArrayLike, boxes: ArrayLike | None = None) -> 
     whole = np.stack([part.points.min(axis=0), part.points.max(axis=0)])[None]
     limits = whole if boxes is None else np.asarray(boxes, dtype=np.float64).reshape(-1, 2, 3)
     made: list[_Raw] = []
-    scratch = _scratch()
+    cell, work = _scratch(), _scratch()
     for site in range(len(sites)):
-        shape = _load(scratch, part)
-        shape = _voronoi(sites, site, *scratch, *shape)
+        shape = _voronoi(sites, site, cell, *_load(cell, part))
         if boxes is None:
-            made += _taken(scratch, shape, site, 0)
+            made += _taken(cell, shape, site, 0)
             continue
-        cell = tuple(array.copy() for array in scratch[:5])
-        for box in _meeting(cell[0][: shape[0]], limits):
-            for array, kept in zip(scratch, cell, strict=False):
-                array[...] = kept
-            made += _taken(scratch, _boxed(limits[box], *scratch, *shape), site, int(box))
+        for box in _meeting(cell.points[: shape[0]], limits):
+            _copied(cell, work)
+            made += _taken(work, _boxed(limits[box], work, *shape), site, int(box))
     cells = _gathered(made)
     return cells if boxes is None else _seamed(cells, limits)
 
 
-_Raw: TypeAlias = "tuple[Floats, Ints, Ints, NDArray[np.int8], Ints, int, int]"
+class _Work(NamedTuple):
+    """The solid that is being cut, with room to grow."""
+
+    points: Floats
+    loops: Ints
+    sizes: Ints
+    tags: NDArray[np.int8]
+    beyond: Ints
+    side: Floats
 
 
-def _scratch() -> tuple[NDArray[np.float64], ...]:
-    points = np.empty((_POINTS, 3))
-    loops = np.zeros((_FACES, _CORNERS), dtype=np.int32)
-    sizes, beyond = np.zeros(_FACES, dtype=np.int32), np.zeros(_FACES, dtype=np.int32)
-    return points, loops, sizes, np.zeros(_FACES, dtype=np.int8), beyond, np.empty(_POINTS)  # type: ignore[return-value]
+_Raw: TypeAlias = tuple[
+    NDArray[np.float64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int8], NDArray[np.int32], int, int
+]
 
 
-def _load(scratch: Sequence[NDArray[np.float64]], part: Solid) -> tuple[int, int]:
-    points, loops, sizes, tags, beyond, _ = scratch
+def _scratch() -> _Work:
+    return _Work(
+        points=np.empty((_POINTS, 3)),
+        loops=np.zeros((_FACES, _CORNERS), dtype=np.int32),
+        sizes=np.zeros(_FACES, dtype=np.int32),
+        tags=np.zeros(_FACES, dtype=np.int8),
+        beyond=np.zeros(_FACES, dtype=np.int32),
+        side=np.empty(_POINTS),
+    )
+
+
+def _copied(source: _Work, target: _Work) -> None:
+    """Make *target* the solid in *source*; ``side`` holds nothing between cuts."""
+    target.points[:] = source.points
+    target.loops[:] = source.loops
+    target.sizes[:] = source.sizes
+    target.tags[:] = source.tags
+    target.beyond[:] = source.beyond
+
+
+def _load(work: _Work, part: Solid) -> tuple[int, int]:
+    points, loops, sizes, tags, beyond, _ = work
     points[: len(part.points)] = part.points
     for face, loop in enumerate(part.loops):
         loops[face, : len(loop)] = loop
@@ -250,17 +282,18 @@ def _meeting(points: Floats, boxes: Floats) -> NDArray[np.int64]:
     return np.flatnonzero(((boxes[:, 0] < high) & (boxes[:, 1] > low)).all(axis=1))
 
 
-def _taken(scratch: Sequence[NDArray[np.float64]], shape: tuple[int, int], site: int, box: int) -> list[_Raw]:
-    """The cell in *scratch* as arrays of its own; nothing where nothing is left."""
+def _taken(work: _Work, shape: tuple[int, int], site: int, box: int) -> list[_Raw]:
+    """The cell in *work* as arrays of its own; nothing where nothing is left."""
     count, faces = shape
     if count < 0:
         raise CosmosError("a cell of a fracture has too many faces", hint="use larger cells")
     if not faces:
         return []
-    points, loops, sizes, tags, beyond, _ = scratch
+    points, loops, sizes, tags, beyond, _ = work
     size = sizes[:faces]
     corners = loops[:faces][np.arange(_CORNERS) < size[:, None]]
-    return [(points[:count].copy(), corners, size.copy(), tags[:faces].copy(), beyond[:faces].copy(), site, box)]  # type: ignore[list-item]
+    arrays = points[:count].copy(), corners, size.copy(), tags[:faces].copy(), beyond[:faces].copy()
+    return [(*arrays, site, box)]
 
 
 def _gathered(made: Sequence[_Raw]) -> Cells:
@@ -293,14 +326,20 @@ def _seamed(cells: Cells, boxes: Floats) -> Cells:
     count = np.diff(cells.faces)[:, None]
     middle = sums(corner, face, len(cells.tags)) / count
     probe = corner + (middle[face] - corner) * 0.02 + cells.normals()[face] * 1e-4
-    covered = ((probe[:, None] > boxes[:, 0]) & (probe[:, None] < boxes[:, 1])).all(axis=2).any(axis=1)
-    seam = np.bincount(face, covered, len(cells.tags)) == count[:, 0]
+    seam = np.bincount(face, _within(probe, boxes), len(cells.tags)) == count[:, 0]
     return attrs.evolve(cells, tags=np.where(seam, CRACK, cells.tags).astype(np.int8))
 
 
 @exact
-def _voronoi(sites, site, points, loops, sizes, tags, beyond, side, count, faces):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _voronoi(
+    sites: Floats,
+    site: int,
+    work: _Work,
+    count: int,
+    faces: int,
+) -> tuple[int, int]:
     """Cut the solid in the arrays to the Voronoi cell of one site; nearest first, until none can reach."""
+    points = work.points
     x, y, z = sites[site]
     squares = np.empty(len(sites))
     for i in range(len(sites)):
@@ -319,14 +358,19 @@ def _voronoi(sites, site, points, loops, sizes, tags, beyond, side, count, faces
         for k in range(3):
             normal[k] = (sites[other, k] - sites[site, k]) / length
             offset += normal[k] * (sites[other, k] + sites[site, k]) / 2
-        count, faces = _cut(normal, offset, 6, other, points, loops, sizes, tags, beyond, side, count, faces)
+        count, faces = _cut(normal, offset, 6, other, work, count, faces)
         if faces == 0:
             break
     return count, faces
 
 
 @exact
-def _boxed(box, points, loops, sizes, tags, beyond, side, count, faces):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _boxed(
+    box: Floats,
+    work: _Work,
+    count: int,
+    faces: int,
+) -> tuple[int, int]:
     """Cut the solid in the arrays to a box."""
     normal = np.zeros(3)
     for k in range(6):
@@ -335,16 +379,25 @@ def _boxed(box, points, loops, sizes, tags, beyond, side, count, faces):  # type
             sign = 1.0 if k & 1 else -1.0
             normal[k >> 1] = sign
             offset = sign * box[k & 1, k >> 1]
-            count, faces = _cut(normal, offset, k, -1, points, loops, sizes, tags, beyond, side, count, faces)
+            count, faces = _cut(normal, offset, k, -1, work, count, faces)
     return count, faces
 
 
 @exact
-def _cut(normal, offset, tag, other, points, loops, sizes, tags, beyond, side, count, faces):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _cut(
+    normal: Floats,
+    offset: float,
+    tag: int,
+    other: int,
+    work: _Work,
+    count: int,
+    faces: int,
+) -> tuple[int, int]:
     """Keep what lies behind a plane; a new face closes the cut. No faces are left of a solid before the plane.
 
     New points are made once for both faces of an edge, so cells stay closed. A point on the plane counts as behind.
     """
+    points, loops, sizes, tags, beyond, side = work
     inside, outside = 0, 0
     for i in range(count):
         away = points[i, 0] * normal[0] + points[i, 1] * normal[1] + points[i, 2] * normal[2] - offset
@@ -399,7 +452,7 @@ def _cut(normal, offset, tag, other, points, loops, sizes, tags, beyond, side, c
 
 
 @exact
-def _closed(normal, points, side, count, loop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _closed(normal: Floats, points: Floats, side: Floats, count: int, loop: Ints) -> int:
     """The points on the cutting plane in order about their middle, into *loop*; their number."""
     size = 0
     middle = np.zeros(3)
@@ -423,7 +476,7 @@ def _closed(normal, points, side, count, loop):  # type: ignore[no-untyped-def] 
 
 
 @exact
-def _compacted(points, loops, sizes, side, count, faces):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _compacted(points: Floats, loops: Ints, sizes: Ints, side: Floats, count: int, faces: int) -> int:
     """Forget the points before the plane; the number of those left."""
     place = np.empty(count, dtype=np.int32)
     kept = 0

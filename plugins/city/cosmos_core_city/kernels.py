@@ -52,6 +52,10 @@ if TYPE_CHECKING:
         """As :func:`exact`, for colours: sums may be taken in another order, the same for every pixel and thread."""
         return function
 
+    def inner(function: F) -> F:
+        """As :func:`loose`, for what kernels call for every pixel: always a part of the caller, never called from Python."""
+        return function
+
     def bits(value: np.float32) -> int:
         """The 32 bits of a float32, as an int32: for positive floats they sort as the floats do."""
         raise NotImplementedError
@@ -63,7 +67,15 @@ else:
 
     exact = numba.njit(nogil=True, cache=True, error_model="numpy")
     loose = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
-    inner = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True, forceinline=True)
+    inner = numba.njit(
+        nogil=True,
+        cache=True,
+        error_model="numpy",
+        fastmath=True,
+        forceinline=True,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+    )
 
     @intrinsic
     def bits(_, value):  # noqa: ANN001, ANN201, ARG001 (numba's protocol)

@@ -13,17 +13,16 @@ import hashlib
 import os
 import secrets
 import zipfile
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cosmos_core.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     Floats: TypeAlias = NDArray[np.float32]
     Mask: TypeAlias = NDArray[np.bool_]
@@ -107,7 +106,7 @@ def save(cache: PoseCache, path: Path) -> None:
     part = path.with_name(f".{path.name}.part-{secrets.token_hex(4)}")
     try:
         with part.open("wb") as out:
-            np.savez(out, **_arrays(cache))
+            np.savez(out, allow_pickle=False, **_arrays(cache))
             out.flush()
             os.fsync(out.fileno())
         part.replace(path)
@@ -122,14 +121,14 @@ def load(path: Path) -> PoseCache:
         InputError: when the file is missing, damaged or of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             arrays = {name: held[name] for name in _FIELDS}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a pose cache: {error}") from error
     return PoseCache(**{**arrays, "fps": float(arrays["fps"])})
 
 
-def _arrays(cache: PoseCache) -> dict[str, NDArray[np.generic]]:
+def _arrays(cache: PoseCache) -> dict[str, Any]:
     return {name: np.asarray(getattr(cache, name)) for name in _FIELDS}
 
 

@@ -115,7 +115,12 @@ def setup(
             continue
         count = 3
         if perspective and nearest < near:
-            corners[0], corners[1], corners[2] = seen[a], seen[b], seen[c]
+            for axis in range(3):
+                corners[0, axis], corners[1, axis], corners[2, axis] = (
+                    seen[a, axis],
+                    seen[b, axis],
+                    seen[c, axis],
+                )
             count = clip(corners, near, lens, poly[t])
             nearest = near
         else:

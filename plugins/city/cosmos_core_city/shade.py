@@ -212,7 +212,7 @@ def calm(first: int, last: int, inverse: Array, rough: Array, smooth: Array) -> 
             smooth[row, column] = total / weight
 
 
-@inner
+@loose
 def albedo(
     kind: int, table: Array, m: int, tile: Array, letters: Array, u: float, v: float, footprint: float, t: int
 ) -> Colour:

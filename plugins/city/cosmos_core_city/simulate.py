@@ -6,10 +6,12 @@ than the pieces they stand for: hulls that share faces would burst apart when th
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cosmos_core.errors import InputError, PluginError
 from cosmos_core_city.fracture import sums
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import ModuleType
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from cosmos_core_city.damage import Activation
     from cosmos_core_city.structure import Structure
@@ -73,13 +75,20 @@ def simulate(
     world = _world(engine, 1 / (fps * substeps), ground, threads)
     for low, high in np.asarray(obstacles, dtype=np.float64).reshape(-1, 2, 3):
         half = (high - low) / 2
-        world.add_collider(engine.Collider.cuboid(*half, translation=tuple((low + high) / 2), friction=FRICTION))
+        world.add_collider(
+            engine.Collider.cuboid(*half, translation=tuple((low + high) / 2), friction=FRICTION)
+        )
     for piece in np.flatnonzero(activation.body < 0):
         if (hull := _hull(engine, structure, int(piece), np.zeros(3))) is not None:
             world.add_collider(hull)
     pivots = np.concatenate([_pivots(structure, activation), *(_center(prop)[None] for prop in props)])
     handles = _dormant(engine, world, structure, activation, pivots)
-    handles += [_asleep(engine, world, prop) for prop in props]
+    standing = [_loose(engine, world, prop) for prop in props]
+    # a body made asleep wakes when its first contacts are found, so they are found before it is put to sleep
+    world.detect_collisions()
+    for handle in standing:
+        world.rigid_bodies[handle].sleep()
+    handles += standing
     kept = list(_run(engine, world, handles, activation, pivots, (preroll, frames, fps, substeps)))
     poses = np.array(kept, dtype=np.float32).reshape(frames, len(handles), 7)
     loose = np.arange(len(activation.time), len(handles), dtype=np.int32)
@@ -97,7 +106,9 @@ def _engine() -> ModuleType:
     try:
         import rapier3d
     except ImportError as error:
-        raise PluginError("the city needs rapier3d to let things fall", hint="pip install rapier3d") from error
+        raise PluginError(
+            "the city needs rapier3d to let things fall", hint="pip install rapier3d"
+        ) from error
     return rapier3d
 
 
@@ -128,7 +139,8 @@ def _pivots(structure: Structure, activation: Activation) -> Floats:
     moving, count = activation.body >= 0, len(activation.time)
     body, mass = activation.body[moving], structure.mass[moving]
     total = np.bincount(body, mass, count)
-    return sums(structure.centroid[moving] * mass[:, None], body, count) / total[:, None]
+    middle: Floats = sums(structure.centroid[moving] * mass[:, None], body, count) / total[:, None]
+    return middle
 
 
 def _dormant(
@@ -138,7 +150,7 @@ def _dormant(
     order = np.argsort(activation.body, kind="stable")
     bounds = np.searchsorted(activation.body[order], np.arange(len(activation.time) + 1))
     handles = []
-    for body, (start, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for body, (start, end) in enumerate(pairwise(bounds)):
         hulls = [_hull(engine, structure, int(piece), pivots[body]) for piece in order[start:end]]
         solid = [hull for hull in hulls if hull is not None]
         if not solid:  # a sliver of its own falls as a ball of its size
@@ -151,15 +163,15 @@ def _dormant(
 
 
 def _center(prop: Prop) -> Floats:
-    return (prop.vertices.min(axis=0) + prop.vertices.max(axis=0)) / 2
+    return np.asarray((prop.vertices.min(axis=0) + prop.vertices.max(axis=0)) / 2)
 
 
-def _asleep(engine: ModuleType, world: Any, prop: Prop) -> Any:
+def _loose(engine: ModuleType, world: Any, prop: Prop) -> Any:
     center = _center(prop)
     points = (prop.vertices - center) * SHRINK
     points[:, 2] += (prop.vertices[:, 2].min() - center[2]) * (1 - SHRINK)
     hull = engine.Collider.convex_hull(points, friction=0.8, restitution=BOUNCE, mass=prop.mass)
-    return world.add_body(engine.RigidBody.dynamic(translation=tuple(center), sleeping=True), [hull])
+    return world.add_body(engine.RigidBody.dynamic(translation=tuple(center)), [hull])
 
 
 def _run(

@@ -5,22 +5,25 @@ Lengths are metres, masses kilograms, forces newtons; Z is up.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from cosmos_core.errors import InputError
-from cosmos_core_city.fracture import CRACK, Cells, cuboid, fracture, merged, seeds
+from cosmos_core_city.fracture import Cells, cuboid, fracture, merged, seeds
 from cosmos_core_city.kernels import exact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     Floats: TypeAlias = NDArray[np.float64]
     Ints: TypeAlias = NDArray[np.int32]
+    Longs: TypeAlias = NDArray[np.int64]
     Mask: TypeAlias = NDArray[np.bool_]
     Triple: TypeAlias = tuple[float, float, float]
 
@@ -54,6 +57,31 @@ class Block:
     cell: float = 0.9
     """Typical size of a piece; 0 keeps the block whole."""
     rebar: bool = False
+
+
+def pierced(block: Block, holes: Sequence[tuple[float, float, float, float]]) -> list[Block]:
+    """What is left of an upright wall around *holes*: spandrels over the whole length, and piers between holes.
+
+    A hole is (start, bottom, end, top), the first and third along the longer horizontal axis, world coordinates.
+    """
+    axis = 0 if block.high[0] - block.low[0] >= block.high[1] - block.low[1] else 1
+    levels = sorted({block.low[2], block.high[2], *(z for hole in holes for z in (hole[1], hole[3]))})
+    left = []
+    for bottom, top in pairwise(levels):
+        at = block.low[axis]
+        across = sorted((hole[0], hole[2]) for hole in holes if hole[1] <= bottom and top <= hole[3])
+        for start, end in (*across, (block.high[axis], block.high[axis])):
+            if start > at:
+                left.append(_cut(block, axis, (at, bottom), (start, top)))
+            at = max(at, end)
+    return left
+
+
+def _cut(block: Block, axis: int, low: tuple[float, float], high: tuple[float, float]) -> Block:
+    bottom, top = list(block.low), list(block.high)
+    bottom[axis], bottom[2] = low
+    top[axis], top[2] = high
+    return attrs.evolve(block, low=(bottom[0], bottom[1], bottom[2]), high=(top[0], top[1], top[2]))
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -264,7 +292,9 @@ def _facing(cells: Cells, normals: Floats) -> tuple[Ints, Floats]:
 
 
 @exact
-def _overlaps(points, corners, faces, plus, minus, start, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _overlaps(
+    points: Floats, corners: Ints, faces: Ints, plus: Longs, minus: Longs, start: Longs, end: Longs
+) -> Floats:
     """Rows (face, face, shared area) of the faces *plus* with those of *minus* between *start* and *end*."""
     bounds = np.empty((len(faces) - 1, 4))
     for group in (plus, minus):
@@ -294,7 +324,7 @@ def _overlaps(points, corners, faces, plus, minus, start, end):  # type: ignore[
 
 
 @exact
-def _signed(loop, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _signed(loop: Floats, size: int) -> float:
     """The area of a polygon, positive when it is counter-clockwise."""
     total = 0.0
     for k in range(size):
@@ -304,7 +334,7 @@ def _signed(loop, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 
 @exact
-def _shared(a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _shared(a: Floats, b: Floats) -> float:
     """The area that two convex polygons share (Sutherland and Hodgman)."""
     turn = 1.0 if _signed(b, len(b)) > 0 else -1.0
     loop, fresh = np.empty((160, 2)), np.empty((160, 2))
@@ -387,7 +417,7 @@ def loads(
     return conduct * (level[i] - level[j]), level
 
 
-def _solved(apply, scale: Floats, right: Floats, start: Floats) -> Floats:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _solved(apply: Callable[[Floats], Floats], scale: Floats, right: Floats, start: Floats) -> Floats:
     """Conjugate gradients, preconditioned by the diagonal *scale*."""
     x = start.copy()
     rest = right - apply(x)
@@ -429,9 +459,9 @@ def rebar(structure: Structure, seed: int) -> Rods:
         thin = int(np.argmin(high - low))
         for axis in (k for k in range(3) if k != thin):
             rows += _bars(structure, int(piece), axis, (low, high), random)
-    piece = np.array([row[0] for row in rows], dtype=np.int32)
+    riding = np.array([row[0] for row in rows], dtype=np.int32)
     start, end = (np.array([row[k] for row in rows]).reshape(-1, 3) for k in (1, 2))
-    return Rods(piece, start, end)
+    return Rods(riding, start, end)
 
 
 def _bars(
@@ -456,19 +486,14 @@ def crossing(structure: Structure, piece: int, point: Floats, axis: int) -> tupl
     """Where the line through *point* along *axis* enters and leaves a piece; the first exceeds the second if it misses."""
     cells = structure.cells
     start, end = cells.face_start[piece : piece + 2]
-    corner = cells.vertices[cells.corners[cells.faces[start:end]]]
-    triangles, tags = structure.piece(piece).triangles, cells.tags[start:end]
-    counts = np.diff(cells.faces[start : end + 1]) - 2
-    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    a, b, c = (structure.vertices(piece)[triangles[first, k]] for k in range(3))
+    a, b, c = (cells.vertices[cells.corners[cells.faces[start:end] + k]] for k in range(3))
     normal = np.cross(b - a, c - a)
     slope = normal[:, axis]
-    away = np.einsum("ij,ij->i", normal, corner - point)
+    away = np.einsum("ij,ij->i", normal, a - point)
     with np.errstate(divide="ignore", invalid="ignore"):
         at = point[axis] + away / slope
     entry = at[slope < -1e-12].max(initial=-np.inf)
     leave = at[slope > 1e-12].min(initial=np.inf)
-    del tags
     return float(entry), float(leave)
 
 
@@ -486,8 +511,3 @@ def carriers(structure: Structure, boxes: ArrayLike) -> Ints:
         distance = np.linalg.norm(np.maximum(gap, 0.0), axis=1).round(3)
         found[row] = np.lexsort((-face[:, 1] * face[:, 2], distance))[0]
     return found
-
-
-def cracked(structure: Structure) -> Mask:
-    """Triangles (T,) that only show once something has moved."""
-    return structure.tags == CRACK

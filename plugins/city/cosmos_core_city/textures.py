@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from cosmos_core_city.kernels import inner
+from cosmos_core_city.kernels import inner, loose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +61,7 @@ def pulse(x: float, period: float, gap: float, footprint: float) -> float:
     return float(inside / (b - a))
 
 
-@inner
+@loose
 def room(table: Array, m: int, u: float, z: float, du: float, dn: float, dz: float) -> Colour:
     """The colour behind a window: a ray from (u, z) on the pane into a room that is not there as geometry."""
     width, height = table[m, 10], table[m, 11]
@@ -97,7 +97,7 @@ def room(table: Array, m: int, u: float, z: float, du: float, dn: float, dz: flo
     return r, g, b
 
 
-@inner
+@loose
 def window(
     table: Array, m: int, u: float, z: float, du: float, dn: float, dz: float, footprint: float, lit: float
 ) -> Colour:
@@ -115,7 +115,7 @@ def window(
     return room(table, m, u, z, du, dn, dz)
 
 
-@inner
+@loose
 def brick(table: Array, m: int, tile: Array, u: float, z: float, footprint: float) -> Colour:
     """Running bond with mortar: bricks differ, joints fade with distance."""
     length, course = table[m, 8], table[m, 9]
@@ -139,7 +139,7 @@ def brick(table: Array, m: int, tile: Array, u: float, z: float, footprint: floa
     return r, g, b
 
 
-@inner
+@loose
 def ground(kind: int, table: Array, m: int, tile: Array, x: float, y: float, footprint: float) -> Colour:
     """Asphalt (kind 4) or slabs of concrete (kind 3) with joints every ``table[m, 8]`` metres, 0 for none."""
     broad = grain(tile, x / 23.0, y / 17.0)
@@ -160,7 +160,7 @@ def ground(kind: int, table: Array, m: int, tile: Array, x: float, y: float, foo
     return table[m, 1] * tone, table[m, 2] * tone, table[m, 3] * tone
 
 
-@inner
+@loose
 def plaster(table: Array, m: int, tile: Array, u: float, z: float, footprint: float) -> Colour:
     """Stucco and stone: clouds, stains that run down, a little grain."""
     stain = max(0.0, grain(tile, u / 2.3, z / 26.0) + 0.25 * grain(tile, u / 0.7, z / 9.0))
@@ -191,7 +191,7 @@ def stroke(letters: Array, number: int, s: float, t: float) -> float:
     return total
 
 
-@inner
+@loose
 def sign(table: Array, m: int, letters: Array, u: float, z: float, footprint: float) -> Colour:
     """Colour B's letters on colour A; ``table[m, 12]`` is the name, ``table[m, 13]`` its columns."""
     number, count = int(table[m, 12]), table[m, 13]
@@ -208,7 +208,7 @@ def sign(table: Array, m: int, letters: Array, u: float, z: float, footprint: fl
     )
 
 
-@inner
+@loose
 def tower(
     table: Array, m: int, tile: Array, u: float, z: float, footprint: float
 ) -> tuple[float, float, float, float]:
