@@ -33,6 +33,8 @@ DEFAULT_FRAMES = 93
 DEFAULT_FPS = 24
 DEFAULT_SIZE = (1280, 704)
 
+HIGHEST_PRIORITY = 1_000_000
+
 
 class Open(Protocol):
     """An open workspace, as far as accepting needs one."""
@@ -102,7 +104,8 @@ def accept(
 def accept_child(site: Open, parent: Run, spec: Spec, *, token: str) -> Run:
     """Queue what a step made of *parent*'s artifact."""
     backend = site.plugins.find(Backend, spec.backend)
-    new = _new_run(backend, spec, name=parent.name, parent=parent.id, campaign=parent.campaign)
+    with site.plugins.blame(backend, "looking at a request"):
+        new = _new_run(backend, spec, name=parent.name, parent=parent.id, campaign=parent.campaign)
     return site.store.accept([new], token=token)[0]
 
 
@@ -113,22 +116,28 @@ def prepare(site: Open, ask: Ask, *, base: Path, sealed: dict[str, Clip] | None 
         prompt, ref, written_for = _prompt(site.store, ask)
         clip = _clip(site.store, ask.clip or written_for, base, {} if sealed is None else sealed)
         spec = _spec(site, ask, backend, prompt, clip)
+        name = ask.name or ref.partition("@")[0] or suggest_name(prompt.text)
+        with site.plugins.blame(backend, "looking at a request"):
+            findings = (*_ask_review(ask), *site.plugins.review(spec, clip), *_backend_review(backend, spec, clip))
+            run = None if worst(findings) is Level.FAIL else _run_of(ask, backend, spec, name, ref)
     except RefusedError as error:
         return Prepared(run=None, clip=None, findings=error.findings)
     except CosmosError as error:
         return Prepared(run=None, clip=None, findings=(fail(str(error), hint=error.hint),))
-    findings = (*site.plugins.review(spec, clip), *_backend_review(backend, spec, clip))
-    run = _new_run(
+    return Prepared(run=run, clip=clip, findings=findings)
+
+
+def _run_of(ask: Ask, backend: Backend, spec: Spec, name: str, ref: str) -> NewRun:
+    return _new_run(
         backend,
         spec,
-        name=ask.name or ref.partition("@")[0] or suggest_name(prompt.text),
+        name=name,
         prompt_ref=ref,
         tags=ask.tags,
         priority=ask.priority,
         parent=ask.parent,
         campaign=ask.campaign,
     )
-    return Prepared(run=run, clip=clip, findings=findings)
 
 
 def _prompt(store: Store, ask: Ask) -> tuple[Prompt, str, str]:
@@ -148,14 +157,22 @@ def _clip(store: Store, ref: str, base: Path, sealed: dict[str, Clip]) -> Clip |
         return None
     if ref not in sealed:
         folder = base / ref
-        known = None if folder.is_dir() else store.clip_folder(ref)
-        if known is None and not folder.is_dir():
+        is_folder = _is_folder(folder)
+        known = None if is_folder else store.clip_folder(ref)
+        if known is None and not is_folder:
             raise InputError(
                 f"there is no clip {ref!r}: no such folder, and no sealed clip of that name or digest",
                 hint="see what there is: cosmos clip list",
             )
         sealed[ref] = clips.seal(known or folder)
     return sealed[ref]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _spec(site: Open, ask: Ask, backend: Backend, prompt: Prompt, clip: Clip | None) -> Spec:
@@ -167,7 +184,7 @@ def _spec(site: Open, ask: Ask, backend: Backend, prompt: Prompt, clip: Clip | N
         prompt=prompt,
         clip=clip.digest if clip else "",
         controls=controls(ask.weights or _equal_weights(backend, clip)),
-        frames=ask.frames or (clip.frames if clip else DEFAULT_FRAMES),
+        frames=ask.frames if ask.frames is not None else (clip.frames if clip else DEFAULT_FRAMES),
         fps=fps,
         width=width,
         height=height,
@@ -184,6 +201,13 @@ def _equal_weights(backend: Backend, clip: Clip | None) -> dict[str, float]:
 def _seed(spec: Spec) -> int:
     """A seed of the request's own: the same request has the same seed, different ones hardly ever share one."""
     return random.Random(spec.digest).randint(0, LARGEST_SEED)  # noqa: S311 (not a secret)
+
+
+def _ask_review(ask: Ask) -> Iterator[Finding]:
+    if abs(ask.priority) > HIGHEST_PRIORITY:
+        yield fail(
+            f"priority {ask.priority:.3g} is outside -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}", where="priority"
+        )
 
 
 def _backend_review(backend: Backend, spec: Spec, clip: Clip | None) -> Iterator[Finding]:

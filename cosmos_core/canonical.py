@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import operator
 import os
 import secrets
 from fractions import Fraction
@@ -29,11 +30,44 @@ def converter() -> Converter:
     from cattrs.preconf.json import make_converter
 
     made = make_converter(forbid_extra_keys=True, detailed_validation=True)
+    # cattrs would call str() and int(): null would be the text "None", 12.9 frames 12, and "ab" the tags a and b.
+    # By function and not by class, because enums of texts and booleans are subclasses and have hooks of their own.
+    for exact, hook in ((str, _text), (int, _whole), (float, _number)):
+        made.register_structure_hook_func(functools.partial(operator.is_, exact), hook)
+    texts = made.get_structure_hook(tuple[str, ...])
+    made.register_structure_hook_func(
+        lambda kind: kind == tuple[str, ...], lambda value, kind: texts(_several(value), kind)
+    )
     made.register_unstructure_hook(Fraction, str)
     made.register_structure_hook(Fraction, lambda value, _: Fraction(value))
     made.register_unstructure_hook(Path, lambda path: path.as_posix())
     made.register_structure_hook(Path, lambda value, _: Path(value))
     return made
+
+
+def _text(value: object, _: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.60} is no text")  # noqa: TRY004 (cattrs collects it)
+    return value
+
+
+def _number(value: object, _: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{value!r:.60} is no number")  # noqa: TRY004
+    return float(value)
+
+
+def _whole(value: object, _: object) -> int:
+    is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if not is_whole or isinstance(value, bool):
+        raise ValueError(f"{value!r:.60} is no whole number")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _several(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError(f"{value!r:.60} is one text, not a list")  # noqa: TRY004
+    return value
 
 
 def plain(value: object) -> Any:
@@ -78,15 +112,25 @@ def pretty(value: object) -> str:
 
 
 def digest(value: object) -> str:
-    """SHA-256 of the canonical JSON of *value*, as 64 hexadecimal digits."""
-    return hashlib.sha256(dumps(value).encode()).hexdigest()
+    """SHA-256 of the canonical JSON of *value*, as 64 hexadecimal digits.
+
+    Raises:
+        InputError: when it holds a number that is not finite, or text that is not valid Unicode.
+    """
+    try:
+        return hashlib.sha256(dumps(value).encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        raise InputError("a text in it is not valid Unicode") from error
+    except ValueError as error:
+        raise InputError("a number in it is infinite or none") from error
 
 
 def write_file(path: Path, value: object) -> None:
     """Write :func:`pretty` JSON so that *path* holds all of it or is as it was: temp, fsync, rename."""
     part = path.with_name(f".{path.name}.part-{secrets.token_hex(4)}")
     try:
-        with part.open("w", encoding="utf-8") as out:
+        # A name on disk need not be valid Unicode; backslashes make a JSON escape of what is not.
+        with part.open("w", encoding="utf-8", errors="backslashreplace") as out:
             out.write(pretty(value))
             out.flush()
             os.fsync(out.fileno())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import contextmanager
 from functools import cache, partial
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -146,21 +147,44 @@ class Plugins:
         findings: list[Finding] = []
         for impl in self._manager.hook.cosmos_review.get_hookimpls():
             try:
-                findings += list(self._call(impl, spec=spec, clip=clip) or ())
-            except Exception as error:
-                log.exception("plugin %s failed in cosmos_review", impl.plugin_name)
+                findings += _only(Finding, self._call(impl, spec=spec, clip=clip) or ())
+            except (Exception, SystemExit) as error:
+                log.debug("plugin %s failed in cosmos_review", impl.plugin_name, exc_info=True)
                 findings.append(_raised(self._found[impl.plugin_name], "cosmos_review", error))
         return findings
+
+    @contextmanager
+    def blame(self, offer: Named, doing: str) -> Iterator[None]:
+        """Name the plugin of *offer* in whatever it raises that nobody foresaw; our errors and the machine's pass.
+
+        Raises:
+            PluginError: in the place of what was raised.
+        """
+        try:
+            yield
+        except (CosmosError, OSError):
+            raise
+        except (Exception, SystemExit) as error:
+            kind = type(offer).__name__.lower()
+            owners = self._collect(type(offer)).get(offer.name, [])
+            source = owners[0].plugin.source if owners else "an unknown package"
+            log.debug("%s %s failed", kind, offer.name, exc_info=True)
+            raise PluginError(
+                f"{kind} {offer.name} of {source} failed while {doing}: {type(error).__name__}: {error}",
+                hint=f"report it to the authors of {source}; -vv shows where it happened",
+            ) from error
 
     def plan(self, runs: Sequence[Queued], slots: Sequence[Slot]) -> Plan:
         """The first plan that a plugin gives; the built-in planner answers last and always."""
         for impl in reversed(self._manager.hook.cosmos_plan.get_hookimpls()):
             try:
                 answer = self._call(impl, runs=runs, slots=slots)
+                if answer is not None:
+                    _only(Plan, [answer])
             except CosmosError:
                 raise
-            except Exception as error:
-                log.exception("plugin %s failed in cosmos_plan", impl.plugin_name)
+            except (Exception, SystemExit) as error:
+                log.debug("plugin %s failed in cosmos_plan", impl.plugin_name, exc_info=True)
                 plugin = self._found[impl.plugin_name]
                 raise PluginError(
                     f"plugin {plugin.name} ({plugin.source}) failed while planning: {error}",
@@ -175,7 +199,7 @@ class Plugins:
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
             try:
                 self._call(impl, **facts)
-            except Exception:  # a listener must not fail a run
+            except (Exception, SystemExit):  # a listener must not fail a run
                 log.exception("plugin %s failed in %s", impl.plugin_name, hook)
 
     def _collect(self, kind: type[Named]) -> dict[str, list[Owned]]:
@@ -192,7 +216,7 @@ class Plugins:
             plugin = self._found[impl.plugin_name]
             try:
                 offers = list(self._call(impl) or ())
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 log.debug("plugin %s failed in %s", plugin.name, hook, exc_info=True)
                 self._quarantine(plugin, f"{hook} raised {type(error).__name__}: {error}")
                 continue
@@ -291,7 +315,7 @@ def _admit(
         return
     try:
         module = loader()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.debug("plugin %s cannot be imported", name, exc_info=True)
         reason = f"{type(error).__name__}: {error}"
         found[name] = attrs.evolve(plugin, state="quarantined", reason=reason)
@@ -325,6 +349,13 @@ def _refuse_misspelt(manager: pluggy.PluginManager, module: object) -> None:
     for caller in manager.get_hookcallers(module) or ():
         if not caller.has_spec():
             raise ValueError(f"there is no hook {caller.name}")
+
+
+def _only(kind: type, answers: Iterable[object]) -> list[Any]:
+    found = list(answers)
+    if strangers := [each for each in found if not isinstance(each, kind)]:
+        raise TypeError(f"it gave a {type(strangers[0]).__name__}, not a {kind.__name__}")
+    return found
 
 
 def _raised(plugin: Plugin, hook: str, error: Exception) -> Finding:

@@ -25,6 +25,7 @@ CONTROLS = ("depth", "edge", "seg", "vis", "hdmap", "lidar", "keypoint", "wsm")
 
 LARGEST_SEED = 2**31 - 1
 LONGEST_PROMPT_WORDS = 300
+MOST_FRAMES = 1_000_000
 
 # Words that carry no scene, in the prompts people write for these models.
 _STOP_WORDS = frozenset(
@@ -160,8 +161,8 @@ def _review_controls(chosen: tuple[Control, ...]) -> Iterator[Finding]:
 
 
 def _review_numbers(spec: Spec) -> Iterator[Finding]:
-    if spec.frames < 1:
-        yield fail(f"{spec.frames} frames cannot be made", hint="1 or more", where="frames")
+    if not 1 <= spec.frames <= MOST_FRAMES:
+        yield fail(f"{spec.frames:.6g} frames cannot be made", hint=f"1 to {MOST_FRAMES}", where="frames")
     if not 1 <= spec.fps <= 240:
         yield fail(f"{spec.fps} frames a second is outside 1 to 240", where="fps")
     if not 0 <= spec.seed <= LARGEST_SEED:

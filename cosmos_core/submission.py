@@ -9,6 +9,7 @@ Written by Houdini, a script or ``cosmos submit``; read by ``cosmos submit FOLDE
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -57,7 +58,8 @@ class Submission:
 
     asks: tuple[Ask, ...]
     token: str = attrs.field(factory=lambda: secrets.token_hex(16))
-    """The same token twice is the same submission: the second time gives the first one's runs."""
+    """The same token twice is the same submission: the second time gives the first one's runs. Without one, the file is
+    its own token: read again it is the same submission, written anew another one."""
     origin: str = ""
     """Who wrote it, such as ``houdini 21.0 /obj/city``."""
     schema: int = SCHEMA
@@ -67,10 +69,10 @@ def write(asks: Iterable[Ask], *, into: Path, name: str = "", origin: str = "") 
     """Write a submission folder into *into* by atomic rename and give its path.
 
     Raises:
-        InputError: when the name is taken.
+        InputError: when the name is taken, or is none that a reader would look at.
     """
     made = Submission(asks=tuple(asks), origin=origin)
-    final = into / (name or f"submission-{made.token[:12]}")
+    final = into / _plain(name or f"submission-{made.token[:12]}")
     part = into / f".{final.name}.part-{secrets.token_hex(4)}"
     part.mkdir(parents=True)
     with (part / FILE).open("w", encoding="utf-8") as out:
@@ -94,15 +96,33 @@ def read(folder: Path) -> Submission:
         InputError: when there is none, or naming everything in it that is not understood.
     """
     path = folder / FILE
+    if not path.is_file():
+        raise InputError(f"{folder} holds no {FILE}", hint="give a submission folder, or use --prompt and --clip")
     try:
-        raw = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{folder} holds no {FILE}", hint="give a submission folder, or use --prompt and --clip"
-        ) from None
+        content, written = path.read_bytes(), path.stat().st_mtime_ns
+        # Some programs of Windows begin a file with a byte order mark.
+        raw = json.loads(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise InputError(f"{path} is not JSON: {error}") from error
+    except RecursionError:
+        raise InputError(f"{path} is not a submission: it is nested too deeply") from None
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
         raise InputError(f"{path} has schema {found!r}; this version reads {SCHEMA}")
+    if not raw.get("token"):
+        raw["token"] = _token(folder, content, written)
     return canonical.parse(Submission, raw, where=str(path))
+
+
+def _plain(name: str) -> str:
+    if name.startswith(".") or set(name) & set("/\\:\0"):
+        raise InputError(f"{name!r} is not the name of a submission", hint="a folder's name, not a path, not hidden")
+    return name
+
+
+def _token(folder: Path, content: bytes, written: int) -> str:
+    # Whoever reads this file, and however often, names it equally: two workers, or one that died before it answered.
+    told = f"{folder.name}\0{written}\0".encode("utf-8", "surrogateescape")
+    return f"file-{hashlib.sha256(told + content).hexdigest()[:32]}"

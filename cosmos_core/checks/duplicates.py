@@ -145,7 +145,7 @@ def _distance(small: Pixels, other: Artifact) -> float:
     """Mean distance of the hashes at those moments of *other* that *small* has as well."""
     import numpy as np
 
-    from cosmos_core.media import HASHES, phashes_of, phash_distance
+    from cosmos_core.media import HASHES, phash_distance, phashes_of
 
     moments = np.linspace(0, other.frames - 1, HASHES).round().astype(int)
     shared = int((moments < len(small)).sum())

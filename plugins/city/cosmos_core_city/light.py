@@ -24,7 +24,7 @@ def daylight(spec: CitySpec, city: City) -> Light:
     return Light(
         sun=(flat * math.cos(azimuth), flat * math.sin(azimuth), height),
         sun_color=(strength, strength * (0.93 - 0.25 * warm), strength * (0.82 - 0.5 * warm)),
-        zenith=(0.16, 0.34, 0.78),
+        zenith=(0.12, 0.30, 0.74),
         horizon=(0.66 + 0.2 * warm, 0.78 + 0.04 * warm, 0.94 - 0.2 * warm),
         ambient=(0.82, 0.90, 1.02),
         bounce=(0.48, 0.44, 0.38),

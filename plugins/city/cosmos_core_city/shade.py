@@ -79,7 +79,7 @@ def curve(exposure: float) -> NDArray[np.uint8]:
 def sky(light: Light, tile: Array, dx: float, dy: float, dz: float) -> Colour:
     """The colour of the sky in a direction."""
     up = max(dz, 0.0)
-    t = 1.0 - np.exp(-3.6 * up)
+    t = 1.0 - np.exp(-4.6 * up)
     r = light.horizon[0] + (light.zenith[0] - light.horizon[0]) * t
     g = light.horizon[1] + (light.zenith[1] - light.horizon[1]) * t
     b = light.horizon[2] + (light.zenith[2] - light.horizon[2]) * t

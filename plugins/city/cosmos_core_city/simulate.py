@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float64]
 
 SHRINK = 0.985
-SMALLEST = 2e-4
-"""Cubic metres below which a piece has no hull of its own."""
+SMALLEST = 1e-3
+"""Cubic metres below which a piece has no hull of its own where its body has another."""
+FASTEST = 40.0
+"""Metres a second that nothing exceeds: twice a fall from the highest roof."""
 FRICTION, BOUNCE = 0.75, 0.04
 
 
@@ -119,14 +121,17 @@ def _world(engine: ModuleType, dt: float, ground: float, threads: int | None) ->
     world.integration_parameters.dt = dt
     # deep contacts, as between a falling slab and a hull that just let go, are eased apart instead of flung
     world.integration_parameters.normalized_max_corrective_velocity = 1.2
+    world.integration_parameters.normalized_max_linear_velocity = FASTEST
     floor = engine.Collider.cuboid(500.0, 500.0, 5.0, translation=(0.0, 0.0, ground - 5.0), friction=0.9)
     world.add_collider(floor)
     return world
 
 
-def _hull(engine: ModuleType, structure: Structure, piece: int, origin: Floats) -> Any:
+def _hull(
+    engine: ModuleType, structure: Structure, piece: int, origin: Floats, *, smallest: float = SMALLEST
+) -> Any:
     """The collider of a piece about *origin*; None for a sliver."""
-    if structure.volume[piece] < SMALLEST:
+    if structure.volume[piece] < smallest:
         return None
     middle = structure.centroid[piece]
     points = middle + (structure.vertices(piece) - middle) * SHRINK - origin
@@ -151,13 +156,12 @@ def _dormant(
     bounds = np.searchsorted(activation.body[order], np.arange(len(activation.time) + 1))
     handles = []
     for body, (start, end) in enumerate(pairwise(bounds)):
-        hulls = [_hull(engine, structure, int(piece), pivots[body]) for piece in order[start:end]]
+        parts = order[start:end]
+        hulls = [_hull(engine, structure, int(piece), pivots[body]) for piece in parts]
         solid = [hull for hull in hulls if hull is not None]
-        if not solid:  # a sliver of its own falls as a ball of its size
-            piece = int(order[start])
-            radius = max(0.01, float(structure.volume[piece]) ** (1 / 3) / 2)
-            density = structure.blocks[structure.block[piece]].density
-            solid = [engine.Collider.ball(radius, density=density, friction=FRICTION)]
+        if not solid:
+            largest = parts[np.argmax(structure.volume[parts])]
+            solid = [_hull(engine, structure, int(largest), pivots[body], smallest=0.0)]
         handles.append(world.add_body(engine.RigidBody.fixed(translation=tuple(pivots[body])), solid))
     return handles
 

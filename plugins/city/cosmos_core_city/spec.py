@@ -63,7 +63,7 @@ class CitySpec:
     )
     sun_elevation: float = _option(47.0, "degrees above the horizon", between(5.0, 85.0))
     haze: float = _option(0.25, "0 is clear air, 1 hides the end of the block", between(0.0, 1.0))
-    clouds: float = _option(0.45, "share of the sky that clouds cover", between(0.0, 1.0))
+    clouds: float = _option(0.35, "share of the sky that clouds cover", between(0.0, 1.0))
     vehicles: float = _option(0.8, "share of the parking places that are taken", between(0.0, 1.0))
     trees: float = _option(0.6, "share of the tree pits that hold a tree", between(0.0, 1.0))
     storeys: int = _option(5, "typical number of storeys", between(3, 7))

@@ -36,6 +36,8 @@ RESERVE = 2.5
 """Every joint carries at least this many times what it carries in the unbroken building."""
 ROD = 0.007
 """Radius of a reinforcing bar."""
+SLIVER = 0.004
+"""Cubic metres below which a chunk joins its neighbour: alone it would be shot away from between heavy ones."""
 
 
 @attrs.frozen(kw_only=True)
@@ -186,7 +188,7 @@ def pieces_of(
     volume, centroid = cells.solids()
     boxes = cells.boxes()
     pairs, area, normal = _contacts(cells)
-    chunk = _chunks(cells, pairs)
+    chunk = _chunks(cells, pairs, area, volume)
     triangles, face = cells.triangles()
     strength = np.array([item.strength for item in blocks])[block]
     weakest = np.minimum(strength[pairs[:, 0]], strength[pairs[:, 1]]) * area
@@ -361,10 +363,19 @@ def _shared(a: Floats, b: Floats) -> float:
     return abs(_signed(loop, size))
 
 
-def _chunks(cells: Cells, pairs: Ints) -> Ints:
-    """Pieces of one Voronoi cell that touch make one chunk."""
+def _chunks(cells: Cells, pairs: Ints, area: Floats, volume: Floats) -> Ints:
+    """Pieces of one Voronoi cell that touch make one chunk; a sliver joins the chunk that it touches most."""
     same = cells.seed[pairs[:, 0]] == cells.seed[pairs[:, 1]]
-    return components(len(cells), pairs[same])
+    chunk = components(len(cells), pairs[same])
+    size = np.bincount(chunk, volume)
+    joined = same.copy()
+    taken: set[int] = set()
+    for bond in np.argsort(-area, kind="stable"):
+        for small, large in (chunk[pairs[bond]], chunk[pairs[bond, ::-1]]):
+            if small != large and small not in taken and size[small] < SLIVER <= size[large]:
+                taken.add(int(small))
+                joined[bond] = True
+    return components(len(cells), pairs[joined])
 
 
 def components(count: int, pairs: Ints) -> Ints:

@@ -6,8 +6,9 @@ import time
 
 import numpy as np
 import pytest
-from cosmos_core.errors import InputError
 from cosmos_core_city.fracture import CRACK, Solid, cuboid, fracture, merged, seeds, sums
+
+from cosmos_core.errors import InputError
 
 WALL = np.array(
     [
@@ -86,9 +87,15 @@ def test_sides_keep_their_tag_and_cracks_get_six():
 def test_a_side_that_shows_in_a_window_is_no_crack():
     """Sills and heads of windows keep an outer tag wherever any of the face shows."""
     cells = broken()
-    middle = sums(cells.vertices[cells.corners], np.repeat(np.arange(len(cells.tags)), np.diff(cells.faces)), len(cells.tags))
+    middle = sums(
+        cells.vertices[cells.corners],
+        np.repeat(np.arange(len(cells.tags)), np.diff(cells.faces)),
+        len(cells.tags),
+    )
     middle /= np.diff(cells.faces)[:, None]
-    sill = (np.abs(middle[:, 2] - 0.9) < 1e-9) & (middle[:, 0] > 1.5) & (middle[:, 0] < 2.7) & (cells.beyond < 0)
+    sill = (
+        (np.abs(middle[:, 2] - 0.9) < 1e-9) & (middle[:, 0] > 1.5) & (middle[:, 0] < 2.7) & (cells.beyond < 0)
+    )
 
     assert sill.any()
     assert (cells.tags[sill] == 5).all()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import pytest
-from cosmos_core.errors import InputError
 from cosmos_core_city.poses import PoseCache, load, rotations, save
+
+from cosmos_core.errors import InputError
 
 
 def turning(frames=5, fps=24.0):
@@ -41,7 +42,11 @@ def test_a_point_turns_about_the_pivot():
     matrix = cache.matrices(4)[0]
     angle = 4 / 24
 
-    assert np.allclose([1 + 2.4 * angle + np.cos(angle), np.sin(angle), 0], matrix[:, :3] @ (2, 0, 0) + matrix[:, 3], atol=1e-6)
+    assert np.allclose(
+        [1 + 2.4 * angle + np.cos(angle), np.sin(angle), 0],
+        matrix[:, :3] @ (2, 0, 0) + matrix[:, 3],
+        atol=1e-6,
+    )
 
 
 def test_moved_is_for_good():

@@ -8,10 +8,11 @@ import pytest
 
 pytest.importorskip("rapier3d")
 
-from cosmos_core.errors import InputError
 from cosmos_core_city.damage import Damage, plan_damage
 from cosmos_core_city.simulate import Prop, simulate
 from cosmos_core_city.structure import Block, pieces_of, pierced
+
+from cosmos_core.errors import InputError
 
 CENTER = (3.0, 0.8, 1.5)
 BLAST = Damage(amount=0.6, center=CENTER, radius=5.0, delay=0.1)
@@ -48,7 +49,7 @@ def plan(building):
 
 @pytest.fixture(scope="module")
 def cache(building, plan):
-    props = [box("bin", (2.5, -1.2, 0), (3.2, -0.6, 1), 20), box("far", (30, 30, 0), (32, 34, 1.4), 1300)]
+    props = [box("bin", (4.0, -1.2, 0), (4.7, -0.6, 1), 20), box("far", (30, 30, 0), (32, 34, 1.4), 1300)]
     return simulate(building, plan, props, frames=48)
 
 

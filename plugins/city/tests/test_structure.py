@@ -5,9 +5,9 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import pytest
-from cosmos_core.errors import InputError
 from cosmos_core_city.structure import (
     GRAVITY,
+    SLIVER,
     Block,
     carriers,
     components,
@@ -18,6 +18,8 @@ from cosmos_core_city.structure import (
     rebar,
     supported,
 )
+
+from cosmos_core.errors import InputError
 
 WALL = Block(low=(0, 0, 0), high=(6, 0.3, 3), panel="wall", label=4, materials=(1, 1, 1, 1, 1, 1, 2))
 SLAB = Block(low=(0, 0.3, 2.8), high=(6, 4, 3), panel="slab", label=9, density=2400, rebar=True)
@@ -32,7 +34,9 @@ def room():
 
 
 def whole(*boxes):
-    return pieces_of([Block(low=a, high=b, panel=str(i), label=4, cell=0) for i, (a, b) in enumerate(boxes)], seed=1)
+    return pieces_of(
+        [Block(low=a, high=b, panel=str(i), label=4, cell=0) for i, (a, b) in enumerate(boxes)], seed=1
+    )
 
 
 def everything(structure):
@@ -95,7 +99,26 @@ def test_a_cell_around_a_corner_is_one_chunk(room):
     assert room.chunk.max() + 1 < len(room)
     assert np.isinf(room.bonds.strength[same]).all()
     assert np.isfinite(room.bonds.strength[~same]).all()
-    assert (room.cells.seed[i] == room.cells.seed[j])[same].all()
+    assert same[room.cells.seed[i] == room.cells.seed[j]].all()
+
+
+def test_a_sliver_joins_what_it_touches():
+    """A litre on top of a cubic metre is one chunk with it; thirty litres are their own."""
+    sliver = whole(((0, 0, 0), (1, 1, 1)), ((0, 0, 1), (0.1, 0.1, 1.1)))
+    stone = whole(((0, 0, 0), (1, 1, 1)), ((0, 0, 1), (0.3, 0.3, 1.3)))
+
+    assert sliver.volume.min() < SLIVER < stone.volume.min()
+    assert [0, 0] == sliver.chunk.tolist()
+    assert np.isinf(sliver.bonds.strength).all()
+    assert [0, 1] == stone.chunk.tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_chunk_of_a_wall_is_a_sliver(seed):
+    """Cells cut by narrow windows leave no chunk smaller than the least that falls alone."""
+    made = pieces_of(pierced(WALL, [(0.4, 0.9, 1.5, 2.4), (2, 0.9, 4, 2.4), (4.1, 0.2, 5.8, 2.8)]), seed=seed)
+
+    assert np.bincount(made.chunk, made.volume).min() >= SLIVER
 
 
 def test_what_reaches_the_ground_is_anchored(room):
