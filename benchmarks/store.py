@@ -100,7 +100,7 @@ def _race(url: str, processes: int, limit: int) -> tuple[list[str], list[float],
     ]
     for racer in racers:
         racer.start()
-    results = [answers.get() for _ in racers]
+    results = [answers.get(timeout=600) for _ in racers]
     for racer in racers:
         racer.join()
     taken = [name for result in results for name in result[0]]
@@ -112,7 +112,7 @@ def _claim_all(url: str, limit: int, barrier, answers) -> None:
     taken, waits, owner = [], [], secrets.token_hex(4)
     with closing(Store.open(url, root=Path.cwd(), patience=120)) as store:
         store.counts()
-        barrier.wait()
+        barrier.wait(60)
         began = time.time()
         while True:
             start = time.perf_counter()

@@ -23,9 +23,10 @@ import numpy as np
 from cosmos_core import clip as clips
 from cosmos_core import controls, media
 from cosmos_core.checks import cosmos_checks, source
+from cosmos_core.examine import examine
+from cosmos_core.record import Ruling
 from cosmos_core.testing.checks import make_output, make_spec
 from cosmos_core.testing.media import scene
-from cosmos_core.verify import Ruling, examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

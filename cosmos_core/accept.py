@@ -118,7 +118,11 @@ def prepare(site: Open, ask: Ask, *, base: Path, sealed: dict[str, Clip] | None 
         spec = _spec(site, ask, backend, prompt, clip)
         name = ask.name or ref.partition("@")[0] or suggest_name(prompt.text)
         with site.plugins.blame(backend, "looking at a request"):
-            findings = (*_ask_review(ask), *site.plugins.review(spec, clip), *_backend_review(backend, spec, clip))
+            findings = (
+                *_ask_review(ask),
+                *site.plugins.review(spec, clip),
+                *_backend_review(backend, spec, clip),
+            )
             run = None if worst(findings) is Level.FAIL else _run_of(ask, backend, spec, name, ref)
     except RefusedError as error:
         return Prepared(run=None, clip=None, findings=error.findings)
@@ -206,7 +210,8 @@ def _seed(spec: Spec) -> int:
 def _ask_review(ask: Ask) -> Iterator[Finding]:
     if abs(ask.priority) > HIGHEST_PRIORITY:
         yield fail(
-            f"priority {ask.priority:.3g} is outside -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}", where="priority"
+            f"priority {ask.priority!s:.20} is outside -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}",
+            where="priority",
         )
 
 

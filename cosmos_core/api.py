@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -39,6 +40,7 @@ from cosmos_core.submission import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from cosmos_core.clip import Clip
     from cosmos_core.extend import Plan, Report
@@ -46,6 +48,10 @@ if TYPE_CHECKING:
     from cosmos_core.settings import Settings
     from cosmos_core.store import Query, Store
     from cosmos_core.workspace import Workspace
+
+
+STALE = 86400.0
+"""Seconds after which nobody works on an unfinished clip any more."""
 
 
 class Cosmos:
@@ -176,11 +182,12 @@ class Cosmos:
         """Make a clip in ``clips/<name>``. One that was made with the same options before is not made again."""
         maker = self.plugins.find(Generator, generator)
         chosen = plugin_layer.options(maker, self.settings.plugins.get(generator, {}), options or {})
-        findings = tuple(maker.review(chosen)) if maker.review else ()
+        with self.plugins.blame(maker, "looking at its options"):
+            findings = tuple(maker.review(chosen)) if maker.review else ()
         if worst(findings) is Level.FAIL:
             raise RefusedError(f"{generator} cannot make this", findings)
         wanted = canonical.plain(chosen) if chosen is not None else {}
-        folder = self.workspace.clips / (name or f"{generator}-{canonical.digest(wanted)[:8]}")
+        folder = self.workspace.clips / _plain(name or f"{generator}-{canonical.digest(wanted)[:8]}")
         if not folder.exists():
             self._generate(maker, chosen, wanted, folder, report)
         elif canonical.plain(clips.Clip.load(folder).source.get("options")) != wanted:
@@ -188,12 +195,18 @@ class Cosmos:
         return self.clip(folder)
 
     def _generate(self, maker: Generator, chosen: Any, wanted: Any, folder: Path, report: Report) -> None:
-        part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
+        _sweep(folder.parent)
+        part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
         part.mkdir(parents=True)
-        facts = dict(maker.generate(chosen, part, report))
-        clips.seal(part, name=folder.name, source={"generator": maker.name, "options": wanted, **facts})
-        part.rename(folder)
+        try:
+            with self.plugins.blame(maker, "making a clip"):
+                facts = dict(maker.generate(chosen, part, report))
+            clips.seal(part, name=folder.name, source={"generator": maker.name, "options": wanted, **facts})
+            # Somebody else may have made the same clip meanwhile, and theirs is as good.
+            if not folder.exists():
+                part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
     def submit(self, prompt: str | SavedPrompt, **ask: Any) -> Run:
         """Queue one run. See :class:`cosmos_core.submission.Ask` for what can be asked."""
@@ -242,22 +255,21 @@ class Cosmos:
         ids = [run.id for run in runs]
         self._refuse_the_hopeless(ids)
         worker = Worker(self.site, only=ids)
-        thread = threading.Thread(target=worker.work, name="worker")
-        thread.start()
-        try:
-            return self.wait(runs, on_change=on_change, while_alive=thread)
-        finally:
-            worker.stop()
-            thread.join()
+        with ThreadPoolExecutor(1, thread_name_prefix="worker") as thread:
+            working = thread.submit(worker.work)
+            try:
+                return self.wait(runs, on_change=on_change, while_working=working)
+            finally:
+                worker.stop()
 
     def wait(
         self,
         runs: Sequence[Run],
         *,
         on_change: Callable[[Run], None] | None = None,
-        while_alive: threading.Thread | None = None,
+        while_working: Future[None] | None = None,
     ) -> tuple[Run, ...]:
-        """Watch *runs* until each is final, whoever works on them."""
+        """Watch *runs* until each is final, whoever works on them; no longer than *while_working* goes on."""
         seen = {run.id: run for run in runs}
         while True:
             for run_id, before in seen.items():
@@ -268,9 +280,10 @@ class Cosmos:
                     on_change(now)
             if all(run.state.is_final for run in seen.values()):
                 return tuple(seen.values())
-            if while_alive is not None and not while_alive.is_alive():
+            if while_working is not None and while_working.done():
+                while_working.result()
                 raise InputError("the worker has stopped", hint="see why: cosmos status")
-            if while_alive is not None and (reason := self.store.paused()) is not None:
+            if while_working is not None and (reason := self.store.paused()) is not None:
                 raise InputError(f"the queue is paused: {reason or 'by hand'}", hint="cosmos queue resume")
             time.sleep(min(0.2, self.settings.queue.poll))
 
@@ -391,6 +404,21 @@ def raise_unless_sealed(run: Run) -> Run:
             raise VerifyError(f"run {run.id} was rejected: {run.reason}", hint=f"cosmos show {run.id}")
         case _:
             raise ModelError(f"run {run.id} is {run.state}: {run.reason}", hint=f"cosmos logs {run.id}")
+
+
+def _sweep(clips: Path) -> None:
+    """Remove unfinished clips of processes that were killed a day ago or longer."""
+    for part in clips.glob(".*.part"):
+        if time.time() - part.stat().st_mtime > STALE:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _plain(name: str) -> str:
+    if name.startswith(".") or set(name) & set("/\\:\0"):
+        raise InputError(
+            f"{name!r} cannot be the name of a clip", hint="a folder's name, not a path, not hidden"
+        )
+    return name
 
 
 def _ask(prompt: str | SavedPrompt, ask: Mapping[str, Any]) -> Ask:

@@ -18,14 +18,15 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
 import attrs
 
 from cosmos_core import verify
+from cosmos_core.accept import accept_child
 from cosmos_core.clip import Clip
-from cosmos_core.errors import CosmosError, HostError, VerifyError
+from cosmos_core.errors import CosmosError, HostError, PluginError, StoreError, VerifyError
 from cosmos_core.extend import Backend, Handle, Job, JobState, Outcome, Output, Session, Step, Transport
 from cosmos_core.plugins import Plugins, options
 from cosmos_core.run import Request, State
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = 30.0
+LONGEST_LINE = 1 << 16
 
 
 class Interrupted(CosmosError):
@@ -145,22 +147,59 @@ def _carry(
         try:
             launch = _launch(site, lease, slot, session, requests)
             ended = _follow(site, lease, launch, heart, stop)
-            _bring_home(site, lease, launch, ended, heart)
-            session.remove(launch.handle)
+            _bring_home(site, lease, launch, ended, heart, stop)
         except JobLost as error:
+            _clear(session, lease)
+            _reject_the_lost(site, lease, str(error))
             again_or_fail(site, lease, str(error))
+    _clear(session, lease)
     for run in site.store.sealed_in(lease):
         follow_steps(site, run)
     site.store.finish(lease)
 
 
+def _clear(session: Session, lease: Lease) -> None:
+    """Remove the batch's job from its host, ending it first if it runs, whoever started it."""
+    handle = session.find(lease.batch.job_key or lease.batch.key)
+    if handle is not None:
+        session.remove(handle)
+
+
+def abandon(site: Site, lease: Lease, host: Host, reason: str) -> None:
+    """End the batch's job and queue its unfinished runs again, or fail them: a new attempt is not to meet the old one.
+
+    The job is kept while an output of it is home and waits to be verified.
+
+    Raises:
+        LeaseLost: another worker has it now.
+        HostError: the host cannot be asked; nothing was moved.
+    """
+    if all(run.state is not State.RETURNED for run in site.store.held(lease)):
+        session = _open(site, host)
+        try:
+            _clear(session, lease)
+        finally:
+            session.close()
+    again_or_fail(site, lease, reason)
+
+
 def _requests(site: Site, lease: Lease) -> dict[str, Request]:
-    """What the batch's runs ask, with their clips. A run whose clip is gone fails here, alone."""
+    """What the batch's runs ask, with their clips. A run whose clip is gone fails here, alone.
+
+    Raises:
+        VerifyError: an output is home and the clip it must be compared with is not.
+    """
     requests = {}
+    cancelled = set(site.store.cancel_asked(lease))
     for run in site.store.held(lease):
+        if run.state is State.RETURNED and run.id in cancelled:
+            _move(site, lease, run, State.CANCELLED, "cancelled before its output was verified")
+            continue
         try:
             clip = load_clip(site.store, run.spec.clip)
         except CosmosError as error:
+            if run.state is State.RETURNED:
+                raise VerifyError(f"run {run.id} stays unverified: {error}", hint=error.hint) from error
             _move(site, lease, run, State.FAILED, str(error))
             continue
         requests[run.id] = Request(run=run.id, spec=run.spec, clip=clip)
@@ -269,6 +308,7 @@ class _Tail:
         self._path.touch()
         self._rest = b""
         self._told = 0.0
+        self._misread = False
 
     def copy(self) -> None:
         """Bring what is new."""
@@ -286,23 +326,37 @@ class _Tail:
 
     def _progress(self, found: bytes) -> None:
         *lines, self._rest = (self._rest + found).replace(b"\r", b"\n").split(b"\n")
-        values: dict[str, float] = {}
-        for line in lines:
-            tick = self._launch.backend.progress(line.decode("utf-8", "replace"))
-            if tick and tick.total > 0:
-                for run in (tick.run,) if tick.run else self._launch.requests:
-                    values[run] = min(1.0, tick.done / tick.total)
+        # A job that never ends its line must not fill our memory.
+        self._rest = self._rest[-LONGEST_LINE:]
+        values = self._read(lines)
         done = any(value >= 1.0 for value in values.values())
         if values and (done or time.monotonic() - self._told > 1.0):
             self._told = time.monotonic()
             self._site.store.progress(self._lease, values)
 
+    def _read(self, lines: Iterable[bytes]) -> dict[str, float]:
+        """What the backend reads of *lines*, by run."""
+        values: dict[str, float] = {}
+        try:
+            for line in lines:
+                tick = self._launch.backend.progress(line.decode("utf-8", "replace"))
+                if tick and tick.total > 0:
+                    for run in (tick.run,) if tick.run else self._launch.requests:
+                        values[run] = min(1.0, tick.done / tick.total)
+        except (Exception, SystemExit):  # a plugin that misreads a line costs a bar, not the job
+            if not self._misread:
+                log.exception("backend %s cannot read its own log", self._launch.backend.name)
+            self._misread = True
+        return values
 
-def _bring_home(site: Site, lease: Lease, launch: Launch, ended: Exit, heart: Heart) -> None:
+
+def _bring_home(
+    site: Site, lease: Lease, launch: Launch, ended: Exit, heart: Heart, stop: threading.Event
+) -> None:
     """Fetch the outputs and settle every run that is still held."""
     folder = site.workspace.returned(launch.handle.key)
     folder.mkdir(parents=True, exist_ok=True)
-    placed = _fetch(site, lease, launch, folder, heart)
+    placed = _fetch(site, lease, launch, folder, heart, stop)
     for run in site.store.held(lease):
         heart.check()
         request = launch.requests.get(run.id)
@@ -316,15 +370,21 @@ def _bring_home(site: Site, lease: Lease, launch: Launch, ended: Exit, heart: He
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fetch(site: Site, lease: Lease, launch: Launch, folder: Path, heart: Heart) -> dict[Path, Placed]:
+def _fetch(
+    site: Site, lease: Lease, launch: Launch, folder: Path, heart: Heart, stop: threading.Event
+) -> dict[Path, Placed]:
     backoff = site.settings.queue.poll
     while True:
         heart.check()
+        if stop.is_set():
+            raise Interrupted(f"the outputs of batch {lease.batch.id} wait on their host")
         try:
             found = launch.session.get(launch.handle, launch.job.outputs, folder)
         except HostError as error:
+            if is_full(error):
+                raise
             log.warning("host %s: %s; fetching again in %.0f s", lease.batch.host, error, backoff)
-            time.sleep(backoff)
+            stop.wait(backoff)
             backoff = min(backoff * 2, LONGEST_BACKOFF)
             continue
         return {each.path: each for each in found}
@@ -344,7 +404,7 @@ def _judge(
     if file is None:
         return
     if not file.resolve().is_relative_to(folder.resolve()):
-        raise VerifyError(f"backend {launch.backend.name} points at {file}, outside the job's folder")
+        raise PluginError(f"backend {launch.backend.name} points at {file}, outside the job's folder")
     if run.state is not State.RETURNED:
         run = _move(site, lease, run, State.RETURNED)
     home = placed.get(file)
@@ -359,19 +419,41 @@ def _judge(
         guardrail=found.guardrail,
     )
     before = run.state
-    settled = verify.verify_returned(
-        site.store,
-        lease,
-        run,
-        output,
-        plugins=site.plugins,
-        settings=site.settings,
-        outputs=site.workspace.outputs,
-    )
+    settled = _verify(site, lease, run, output)
     _drop_unpublished(settled, site.workspace.outputs / run.id, lease)
     site.plugins.tell("cosmos_run_moved", run=settled, before=before, after=settled.state)
     if settled.artifact is not None:
         site.plugins.tell("cosmos_artifact_sealed", artifact=settled.artifact, run=settled)
+
+
+def _verify(site: Site, lease: Lease, run: Run, output: Output) -> Run:
+    try:
+        return verify.verify_returned(
+            site.store,
+            lease,
+            run,
+            output,
+            plugins=site.plugins,
+            settings=site.settings,
+            outputs=site.workspace.outputs,
+        )
+    except LeaseLost:
+        # Whoever has the batch now publishes under a fence of their own; what we copied belongs to nobody.
+        folder = site.workspace.outputs / run.id
+        shutil.rmtree(folder / f"a{run.attempt}-f{lease.batch.fence}", ignore_errors=True)
+        raise
+
+
+def _reject_the_lost(site: Site, lease: Lease, reason: str) -> None:
+    """Reject runs whose output was home, but not verified, when their job and its files vanished from the host."""
+    for run in site.store.held(lease):
+        if run.state is not State.RETURNED:
+            continue
+        log.warning("run %s: %s", run.id, reason)
+        name = site.plugins.find(Backend, run.spec.backend).expect(run.spec).name
+        nowhere = site.workspace.returned(lease.batch.job_key or lease.batch.key) / run.id / name
+        settled = _verify(site, lease, run, Output(nowhere, recipe=run.spec.digest))
+        site.plugins.tell("cosmos_run_moved", run=settled, before=run.state, after=settled.state)
 
 
 def _drop_unpublished(run: Run, folder: Path, lease: Lease) -> None:
@@ -429,13 +511,12 @@ def follow_steps(site: Site, run: Run) -> None:
             step = site.plugins.find(Step, name)
             chosen = options(step, site.settings.plugins.get(name, {}))
             followed = step.follow(run.artifact, run, run.artifact.path.parent, chosen)
-        except Exception:  # a plugin's step must not cost a sealed artifact
+            if followed.spec is not None:
+                accept_child(site, run, followed.spec, token=f"{run.id}/{run.attempt}/{name}")
+        except StoreError:
+            raise
+        except (Exception, SystemExit):  # a plugin's step must not cost a sealed artifact
             log.exception("step %s failed after run %s", name, run.id)
-            continue
-        if followed.spec is not None:
-            from cosmos_core.accept import accept_child
-
-            accept_child(site, run, followed.spec, token=f"{run.id}/{run.attempt}/{name}")
 
 
 def _move(site: Site, lease: Lease, run: Run, after: State, reason: str = "") -> Run:

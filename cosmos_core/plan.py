@@ -4,7 +4,7 @@ The rules, and where they come from (simulated over 501 and 1,698 runs against t
 
 - Workers pull; nobody is given a share up front.
 - Runs that share what must be loaded go together, and a slot stays on a key while it has work.
-- Inside a key, first what fits the fewest GPUs, then the longest.
+- Inside a key, first what the fewest slots can run, then the longest.
 - Batches shrink towards the end, so that no slot is left with a long tail.
 """
 

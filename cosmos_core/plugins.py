@@ -358,7 +358,7 @@ def _only(kind: type, answers: Iterable[object]) -> list[Any]:
     return found
 
 
-def _raised(plugin: Plugin, hook: str, error: Exception) -> Finding:
+def _raised(plugin: Plugin, hook: str, error: BaseException) -> Finding:
     return fail(
         f"plugin {plugin.name} ({plugin.source}) failed in {hook}: {error}",
         hint=f"leave it out: COSMOS_BLOCK_PLUGINS={plugin.name}",

@@ -162,7 +162,7 @@ def _review_controls(chosen: tuple[Control, ...]) -> Iterator[Finding]:
 
 def _review_numbers(spec: Spec) -> Iterator[Finding]:
     if not 1 <= spec.frames <= MOST_FRAMES:
-        yield fail(f"{spec.frames:.6g} frames cannot be made", hint=f"1 to {MOST_FRAMES}", where="frames")
+        yield fail(f"{spec.frames!s:.20} frames cannot be made", hint=f"1 to {MOST_FRAMES}", where="frames")
     if not 1 <= spec.fps <= 240:
         yield fail(f"{spec.fps} frames a second is outside 1 to 240", where="fps")
     if not 0 <= spec.seed <= LARGEST_SEED:

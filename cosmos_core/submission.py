@@ -97,7 +97,9 @@ def read(folder: Path) -> Submission:
     """
     path = folder / FILE
     if not path.is_file():
-        raise InputError(f"{folder} holds no {FILE}", hint="give a submission folder, or use --prompt and --clip")
+        raise InputError(
+            f"{folder} holds no {FILE}", hint="give a submission folder, or use --prompt and --clip"
+        )
     try:
         content, written = path.read_bytes(), path.stat().st_mtime_ns
         # Some programs of Windows begin a file with a byte order mark.
@@ -118,7 +120,9 @@ def read(folder: Path) -> Submission:
 
 def _plain(name: str) -> str:
     if name.startswith(".") or set(name) & set("/\\:\0"):
-        raise InputError(f"{name!r} is not the name of a submission", hint="a folder's name, not a path, not hidden")
+        raise InputError(
+            f"{name!r} is not the name of a submission", hint="a folder's name, not a path, not hidden"
+        )
     return name
 
 

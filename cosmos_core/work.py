@@ -6,11 +6,13 @@ that one's lease runs out, and then it adopts the batch where it is.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import platform
 import secrets
 import threading
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,14 +20,25 @@ import attrs
 from cosmos_core import submission
 from cosmos_core.accept import accept
 from cosmos_core.canonical import write_file
-from cosmos_core.dispatch import LONGEST_BACKOFF, Interrupted, Site, again_or_fail, carry, is_full
-from cosmos_core.errors import CosmosError, HostError, RefusedError, StoreError, VerifyError
+from cosmos_core.dispatch import LONGEST_BACKOFF, Interrupted, Site, abandon, carry, is_full
+from cosmos_core.errors import (
+    CosmosError,
+    HostError,
+    InputError,
+    PluginError,
+    RefusedError,
+    StoreError,
+    VerifyError,
+)
 from cosmos_core.extend import Backend, Plan, Transport
+from cosmos_core.plan import arrange
 from cosmos_core.run import State
 from cosmos_core.store import LeaseLost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
 
     from cosmos_core.errors import Finding
     from cosmos_core.hosts import Host, Slot
@@ -38,6 +51,10 @@ REFUSED = "refused.json"
 
 WINDOW = 2000
 """How many waiting runs a planner sees at a time, the most urgent first."""
+_MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+EVERYTHING = 1_000_000
+"""As many, for a worker of a few runs that may stand anywhere in the queue."""
 
 
 def owner() -> str:
@@ -79,30 +96,36 @@ class Worker:
         self._only = only
         self._stop = stop or threading.Event()
         self._lock = threading.Lock()
+        self._said: set[str] = set()
         self._seats = [
             Seat(attrs.evolve(site, owner=f"{site.owner}.{index}"), place, host, slot)
             for index, (place, host, slot) in enumerate(_places(site))
         ]
 
     def work(self, *, until_idle: bool = False, watch_inbox: bool = False) -> None:
-        """Serve until stopped or, with *until_idle*, until nothing is left that this worker could do."""
-        threads = [
-            threading.Thread(target=self._serve, args=(seat, until_idle), name=f"slot-{seat.slot.name}")
-            for seat in self._seats
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            while any(thread.is_alive() for thread in threads):
-                if watch_inbox:
-                    accept_inbox(self._site)
-                for thread in threads:
-                    thread.join(timeout=1.0 / len(threads))
-        finally:
-            # Reached by Ctrl-C too: slots give their batches back, jobs go on.
-            self._stop.set()
-            for thread in threads:
-                thread.join()
+        """Serve until stopped or, with *until_idle*, until nothing is left that this worker could do.
+
+        Raises:
+            InputError: the settings leave this worker no slot.
+            Exception: what a slot raised that nobody foresaw; the others have let go by then.
+        """
+        if not self._seats:
+            raise InputError("there is no slot to serve", hint="see [hosts] in cosmos.toml")
+        if watch_inbox and until_idle:
+            # Sealing clips takes time; slots that start beside it would find nothing, and end.
+            accept_inbox(self._site)
+        with ThreadPoolExecutor(len(self._seats), thread_name_prefix="slot") as slots:
+            served = [slots.submit(self._serve, seat, until_idle) for seat in self._seats]
+            try:
+                while not _is_over(served):
+                    if watch_inbox:
+                        accept_inbox(self._site)
+                    wait(served, timeout=1.0, return_when=FIRST_EXCEPTION)
+            finally:
+                # Reached by Ctrl-C too: slots give their batches back, jobs go on.
+                self._stop.set()
+        for each in served:
+            each.result()
 
     def stop(self) -> None:
         """Ask all slots to let go. Jobs go on; the next worker follows them."""
@@ -153,9 +176,24 @@ class Worker:
         return None
 
     def _plan(self, seats: Sequence[Seat]) -> Plan:
-        waiting = self._site.store.waiting(limit=WINDOW)
+        """How the waiting runs would be worked on *seats*, by the core's own rules where a plugin's planner fails."""
+        waiting = self._site.store.waiting(limit=WINDOW if self._only is None else EVERYTHING)
         wanted = [run for run in waiting if self._only is None or run.id in self._only]
-        return self._site.plugins.plan(wanted, [seat.slot for seat in seats]) if wanted else Plan()
+        able = [run for run in wanted if run.backend in self._site.plugins.offers(Backend)]
+        if missing := {run.backend for run in wanted} - {run.backend for run in able}:
+            self._warn(f"runs wait for {', '.join(sorted(missing))}: no plugin here offers such a backend")
+        slots = [seat.slot for seat in seats]
+        try:
+            return self._site.plugins.plan(able, slots) if able else Plan()
+        except PluginError as error:
+            self._warn(f"{error}; the built-in planner stands in")
+            return arrange(able, slots)
+
+    def _warn(self, sentence: str) -> None:
+        """Say it once: the queue is looked at many times a minute."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            log.warning("%s", sentence)
 
     def _is_idle(self) -> bool:
         """Nothing waits that our slots could take, and nobody's batch on our hosts is open."""
@@ -204,19 +242,28 @@ class Seat:
             log.warning("%s", error)
         except Interrupted:
             self._let_go(lease)
-        except (HostError, StoreError, VerifyError) as error:
-            log.warning("batch %s waits: %s", lease.batch.id, error)
+        except (Exception, SystemExit) as error:
+            # What comes back to us comes back at once; without a pause we would do nothing else.
             stop.wait(self._patience)
             self._patience = min(self._patience * 2, LONGEST_BACKOFF)
-            self._let_go(lease, pause=f"a disk is full: {error}" if is_full(error) else "")
-            return
-        except Exception as error:
-            if is_full(error):
-                self._let_go(lease, pause=f"a disk is full: {error}")
-            else:
-                log.exception("batch %s failed in a way nobody foresaw", lease.batch.id)
-                self._let_go(lease, blame=f"{type(error).__name__}: {error}")
-        self._patience = self.site.settings.queue.poll
+            self._hold_back(lease, error)
+        else:
+            self._patience = self.site.settings.queue.poll
+
+    def _hold_back(self, lease: Lease, error: BaseException) -> None:
+        """Leave the batch as *error* demands: with the queue paused, for another try, or without its runs."""
+        if is_full(error):
+            log.warning("batch %s waits: %s", lease.batch.id, error)
+            self._let_go(lease, pause=f"a disk is full: {error}")
+        elif isinstance(error, HostError | StoreError | VerifyError) or _is_of_the_machine(error):
+            log.warning("batch %s waits: %s", lease.batch.id, error)
+            self._let_go(lease)
+        elif isinstance(error, CosmosError):
+            log.warning("batch %s cannot be worked: %s", lease.batch.id, error)
+            self._let_go(lease, blame=str(error))
+        else:
+            log.error("batch %s failed in a way nobody foresaw", lease.batch.id, exc_info=error)
+            self._let_go(lease, blame=_sentence(error))
 
     def _let_go(self, lease: Lease, *, pause: str = "", blame: str = "") -> None:
         """Leave the batch to whoever comes next: with its runs, or without them when they are to blame."""
@@ -225,10 +272,25 @@ class Seat:
             if pause:
                 store.pause(pause)
             if blame:
-                again_or_fail(self.site, lease, blame)
+                abandon(self.site, lease, self._host, blame)
             store.expire([self.site.owner])
         except CosmosError as error:
             log.warning("batch %s is left until its lease runs out: %s", lease.batch.id, error)
+
+
+def _sentence(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _is_of_the_machine(error: BaseException) -> bool:
+    """Whether a person must mend the machine before anything can go on, so that no run is to blame."""
+    return isinstance(error, OSError) and error.errno in _MACHINE
+
+
+def _is_over(served: Sequence[Future[None]]) -> bool:
+    """Whether every slot has ended, or one of them in a way nobody foresaw."""
+    ended = [each for each in served if each.done()]
+    return len(ended) == len(served) or any(each.exception() is not None for each in ended)
 
 
 def _places(site: Site) -> Iterator[tuple[str, Host, Slot]]:
@@ -244,21 +306,43 @@ def _places(site: Site) -> Iterator[tuple[str, Host, Slot]]:
 
 
 def accept_inbox(site: Site) -> None:
-    """Accept the submissions in the inbox. The answer lies beside each: ``accepted.json`` or ``refused.json``."""
+    """Accept the submissions in the inbox. The answer lies beside each: ``accepted.json`` or ``refused.json``.
+
+    Other programs write there, so whatever is wrong with one folder stops none of the others.
+    """
     inbox = site.workspace.inbox
     for folder in sorted(inbox.iterdir()) if inbox.is_dir() else ():
-        if folder.name.startswith(".") or not (folder / submission.FILE).is_file():
-            continue
-        if any((folder / answer).exists() for answer in (ACCEPTED, REFUSED)):
-            continue
         try:
-            read = submission.read(folder)
-            warnings: list[Finding] = []
-            runs = accept(site, read.asks, base=folder, token=read.token, on_warning=warnings.append)
-        except StoreError as error:
+            if _is_unanswered(folder):
+                name, answer = _answer(site, folder)
+                write_file(folder / name, answer)
+        except (StoreError, OSError) as error:
             log.warning("submission %s waits: %s", folder.name, error)
-        except CosmosError as error:
-            findings = error.findings if isinstance(error, RefusedError) else ()
-            write_file(folder / REFUSED, {"error": str(error), "hint": error.hint, "findings": findings})
-        else:
-            write_file(folder / ACCEPTED, {"runs": [run.id for run in runs], "findings": warnings})
+
+
+def _is_unanswered(folder: Path) -> bool:
+    if folder.name.startswith(".") or not (folder / submission.FILE).is_file():
+        return False
+    return not any((folder / answer).exists() for answer in (ACCEPTED, REFUSED))
+
+
+def _answer(site: Site, folder: Path) -> tuple[str, dict[str, object]]:
+    """Accept one submission; give the answer's name and content."""
+    warnings: list[Finding] = []
+    try:
+        read = submission.read(folder)
+        runs = accept(site, read.asks, base=folder, token=read.token, on_warning=warnings.append)
+    except StoreError:
+        raise
+    except CosmosError as error:
+        findings = error.findings if isinstance(error, RefusedError) else ()
+        return REFUSED, {"error": str(error), "hint": error.hint, "findings": findings}
+    except OSError as error:
+        if is_full(error):
+            raise
+        return REFUSED, {"error": f"it cannot be read: {error}", "hint": "", "findings": ()}
+    except (Exception, SystemExit) as error:
+        log.exception("submission %s failed in a way nobody foresaw", folder.name)
+        hint = "the worker's log says where; write it anew when that is mended"
+        return REFUSED, {"error": f"this is a bug: {_sentence(error)}", "hint": hint, "findings": ()}
+    return ACCEPTED, {"runs": [run.id for run in runs], "findings": warnings}

@@ -18,7 +18,7 @@ from cosmos_core.media import file_digest
 from cosmos_core.record import ARTIFACT, Dataset
 from cosmos_core.run import State
 from cosmos_core.testing.checks import ExporterContract, make_sealed
-from cosmos_core.verify import examine_folder
+from cosmos_core.audit import examine_folder
 
 CHECKS = tuple(cosmos_checks())
 (FOLDER,) = folder_export.cosmos_exporters()

@@ -12,25 +12,19 @@ import pytest
 
 from cosmos_core import canonical, plugins, record
 from cosmos_core import clip as clips
+from cosmos_core.audit import examine_folder
 from cosmos_core.checks import cosmos_checks
 from cosmos_core.errors import InputError, Level, PluginError, RefusedError, VerifyError, fail, ok, warn
+from cosmos_core.examine import Answer, checks_of, configured, examine, rule
 from cosmos_core.extend import Check, Prompt
 from cosmos_core.media import file_digest
+from cosmos_core.record import Ruling
 from cosmos_core.run import State
 from cosmos_core.settings import Settings
 from cosmos_core.store import LeaseLost, NewRun, Store
 from cosmos_core.testing import media
 from cosmos_core.testing.checks import BROKEN, make_broken, make_output, make_sealed, make_spec
-from cosmos_core.verify import (
-    Answer,
-    Ruling,
-    checks_of,
-    configured,
-    examine,
-    examine_folder,
-    rule,
-    verify_returned,
-)
+from cosmos_core.verify import verify_returned
 
 CHECKS = tuple(cosmos_checks())
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{:064x}\nsize 3141592\n"

@@ -1,7 +1,7 @@
 """The built-in questions about outputs. Each file holds some, with their thresholds beside them.
 
 A check is a pure function ``look(output, spec)``. One that has thresholds takes them as the keyword ``options``, whose
-default is the default of its options class; :func:`cosmos_core.verify.configured` binds what ``cosmos.toml`` says::
+default is the default of its options class; :func:`cosmos_core.examine.configured` binds what ``cosmos.toml`` says::
 
     [plugins."content.black"]
     share = 0.05

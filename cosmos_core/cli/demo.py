@@ -15,11 +15,11 @@ from cosmos_core.errors import UnknownError, VerifyError
 
 if TYPE_CHECKING:
     from cosmos_core.api import Cosmos
+    from cosmos_core.audit import FolderReport
     from cosmos_core.cli.asked import Asked
     from cosmos_core.clip import Clip
     from cosmos_core.run import Run
     from cosmos_core.spec import SavedPrompt
-    from cosmos_core.verify import FolderReport
 
 PROMPT = "A New York street at night in heavy rain, neon reflections on wet asphalt"
 PROMPT_NAME = "neon-rain"
@@ -129,7 +129,8 @@ def _run(cosmos: Cosmos, asked: Asked, prompt: SavedPrompt, clip: Clip) -> Run:
 
 def _verify(cosmos: Cosmos, run: Run) -> FolderReport | None:
     """Ask the finished file again, as anybody who gets it can."""
-    from cosmos_core.verify import checks_of, examine_folder
+    from cosmos_core.audit import examine_folder
+    from cosmos_core.examine import checks_of
 
     if run.artifact is None:
         return None

@@ -15,9 +15,9 @@ from cosmos_core.errors import InputError, Level, VerifyError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cosmos_core.audit import Examined, FolderReport
     from cosmos_core.cli.asked import Asked
     from cosmos_core.extend import Check
-    from cosmos_core.verify import Examined, FolderReport
 
 GROUPS_SHOWN = 10
 
@@ -42,9 +42,9 @@ def command(asked: Asked, path: Path, review_is_fine: bool, every: bool) -> None
     should be; equal contents are found. No workspace is needed and nothing is changed. The exit code is 0 when
     everything is verified, 9 otherwise.
     """
+    from cosmos_core.audit import examine_folder
     from cosmos_core.cli import failure
     from cosmos_core.cli.progress import progress
-    from cosmos_core.verify import examine_folder
 
     checks = _checks(asked)
     with progress(asked) as bars:
@@ -69,8 +69,8 @@ def command(asked: Asked, path: Path, review_is_fine: bool, every: bool) -> None
 def _checks(asked: Asked) -> Sequence[Check]:
     """Every check, with the thresholds of the workspace where there is one, else with the defaults."""
     from cosmos_core import settings, workspace
+    from cosmos_core.examine import checks_of
     from cosmos_core.plugins import load
-    from cosmos_core.verify import checks_of
 
     try:
         here = workspace.at(asked.folder) if asked.folder else workspace.find()

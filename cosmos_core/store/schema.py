@@ -92,8 +92,8 @@ def is_queued(runs: sa.FromClause = run) -> sa.ColumnElement[bool]:
 
 
 def queue_order(runs: sa.FromClause = run) -> tuple[sa.ColumnElement[Any], ...]:
-    """Urgent first; then what fits the fewest GPUs, then the longest, then the oldest."""
-    return (runs.c.priority.desc(), runs.c.gpus, runs.c.seconds.desc(), runs.c.seq)
+    """Urgent first; then what needs the most GPUs and so fits the fewest slots, then the longest, then the oldest."""
+    return (runs.c.priority.desc(), runs.c.gpus.desc(), runs.c.seconds.desc(), runs.c.seq)
 
 
 run_words = sa.Table(

@@ -14,6 +14,7 @@ import pytest
 from cosmos_core import canonical, dataset
 from cosmos_core.checks import cosmos_checks
 from cosmos_core.errors import InputError, Level, RefusedError, VerifyError
+from cosmos_core.examine import LEVELS, configured, examine
 from cosmos_core.extend import (
     Artifact,
     Check,
@@ -33,7 +34,6 @@ from cosmos_core.record import ARTIFACT, DATASET, Record, Ruling
 from cosmos_core.run import State
 from cosmos_core.spec import review
 from cosmos_core.testing import media
-from cosmos_core.verify import LEVELS, configured, examine
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ HOMES = {
     "cosmos_core/plugins.py: Plugins.review": "a reviewer that raises is itself a finding",
     "cosmos_core/plugins.py: Plugins.tell": "a listener must not fail a run",
     "cosmos_core/testing/session.py: _race.run": "it is a test, which looks at what was raised",
-    "cosmos_core/verify.py: _ask": "a check that raises leaves one question unanswered, and its output unverified",
+    "cosmos_core/examine.py: _ask": "a check that raises leaves one question unanswered, and its output unverified",
     "cosmos_core/work.py: Seat.carry": "what nobody foresaw costs one batch an attempt, not the worker",
 }
 """Where ``except Exception`` may end an error, and why."""

@@ -14,10 +14,11 @@ from cosmos_core import clip as clips
 from cosmos_core import controls
 from cosmos_core.checks import cosmos_checks
 from cosmos_core.errors import Level, fail
+from cosmos_core.examine import examine
 from cosmos_core.extend import Output, Prompt
+from cosmos_core.record import Ruling
 from cosmos_core.testing import media
 from cosmos_core.testing.checks import make_output, make_sealed, make_spec
-from cosmos_core.verify import Ruling, examine
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -48,7 +48,9 @@ def plugin(tmp_path, monkeypatch):
             (site / f"hardening_{name}.py").write_text(source, "utf-8")
             monkeypatch.delitem(sys.modules, f"hardening_{name}", raising=False)
         monkeypatch.syspath_prepend(str(site))
-        path = os.pathsep.join(dict.fromkeys(filter(None, [str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])))
+        path = os.pathsep.join(
+            dict.fromkeys(filter(None, [str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]))
+        )
         monkeypatch.setenv("PYTHONPATH", path)
 
     return install

@@ -68,7 +68,9 @@ def test_each_poisoned_submission_is_refused_and_the_good_one_behind_them_is_acc
     good = write([Ask(prompt="fog", clip=str(clip))], into=cosmos.workspace.inbox, name="zz-good")
     accept_inbox(cosmos.site)
 
-    assert {name: [REFUSED] for name in folders} == {name: answers(folder) for name, folder in folders.items()}
+    assert {name: [REFUSED] for name in folders} == {
+        name: answers(folder) for name, folder in folders.items()
+    }
     assert [ACCEPTED] == answers(good)
     assert 1 == cosmos.store.counts()[State.QUEUED]
     for folder in folders.values():
@@ -106,9 +108,7 @@ def test_a_submission_without_a_token_is_accepted_once_even_if_the_answer_could_
     """
     A crash or a full disk between accepting and answering queues nothing twice.
     """
-    folder = drop(
-        cosmos, "shot", json.dumps({"schema": 1, "asks": [{"prompt": "fog", "clip": str(clip)}]})
-    )
+    folder = drop(cosmos, "shot", json.dumps({"schema": 1, "asks": [{"prompt": "fog", "clip": str(clip)}]}))
     for _ in range(2):
         accept_inbox(cosmos.site)
         assert [ACCEPTED] == answers(folder)

@@ -82,7 +82,7 @@ def test_a_batch_never_mixes_backends(store, accept, take):
     Two backends whose load keys happen to be equal do not share a job.
     """
     accept(2, backend="preview")
-    accept(2, backend="transfer", needs=Needs(gpus=0))
+    accept(2, backend="transfer", needs=Needs(gpus=2))
 
     batches = [take().batch, take().batch]
 

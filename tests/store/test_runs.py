@@ -177,16 +177,16 @@ def test_every_state_is_counted(store, accept, take):
 
 def test_the_queue_is_in_order(store, new_run):
     """
-    Urgent first, then the fewest GPUs, then the longest, then the oldest.
+    Urgent first, then what needs the most GPUs, then the longest, then the oldest.
     """
-    last = new_run(seconds=900.0, needs=Needs(gpus=8))
+    scarce = new_run(seconds=1.0, needs=Needs(gpus=8))
     old, young = new_run(seconds=5.0), new_run(seconds=5.0)
     long, urgent = new_run(seconds=50.0), new_run(seconds=1.0, needs=Needs(gpus=8), priority=1)
-    store.accept([last, old, young, long, urgent])
+    store.accept([old, young, long, scarce, urgent])
 
     waiting = store.waiting()
 
-    assert [urgent.id, long.id, old.id, young.id, last.id] == [each.id for each in waiting]
+    assert [urgent.id, scarce.id, long.id, old.id, young.id] == [each.id for each in waiting]
     assert ("preview", "model-a", Needs(gpus=8), 1.0, 1) == (
         waiting[0].backend,
         waiting[0].load_key,

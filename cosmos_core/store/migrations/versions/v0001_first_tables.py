@@ -92,7 +92,12 @@ def _make_runs() -> None:
 def _index_runs() -> None:
     queued = sa.text("state = 'queued'")
     rated = sa.text("rating IS NOT NULL")
-    order: list[str | sa.TextClause] = [sa.text("priority DESC"), "gpus", sa.text("seconds DESC"), "seq"]
+    order: list[str | sa.TextClause] = [
+        sa.text("priority DESC"),
+        sa.text("gpus DESC"),
+        sa.text("seconds DESC"),
+        "seq",
+    ]
     op.create_index("run_by_spec", "run", ["spec"])
     op.create_index("run_by_state", "run", ["state", "seq"])
     op.create_index("run_by_campaign", "run", ["campaign", "seq"])
