@@ -242,7 +242,7 @@ class Seat:
             log.warning("%s", error)
         except Interrupted:
             self._let_go(lease)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (a worker outlives what one batch raises)
             # What comes back to us comes back at once; without a pause we would do nothing else.
             stop.wait(self._patience)
             self._patience = min(self._patience * 2, LONGEST_BACKOFF)

@@ -1,4 +1,4 @@
-"""The statements by which workers take work. Pure: they are built here and tested for what they compile to."""
+"""The statements by which workers take work. They are built once: building takes longer than a claim on SQLite."""
 
 from __future__ import annotations
 
@@ -6,32 +6,30 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from cosmos_core.store.schema import batch, is_queued, now, queue_order, run, setting
+from cosmos_core.store.schema import attempt, batch, event, is_queued, now, queue_order, run, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy.sql.dml import ReturningUpdate
 
 PAUSED = "paused"
 
 
-def claim(batch_id: str, *, load_key: str, limit: int, only: Sequence[str] | None) -> ReturningUpdate[int]:
-    """Move up to *limit* queued runs of one load key and one backend to ``placed``, in one statement.
+def _claim(*conditions: Any) -> ReturningUpdate[int]:
+    """Move up to ``limit`` queued runs of the load key ``loaded`` and one backend to ``placed``, in one statement.
 
     The choice is a CTE and not a subquery of ``IN``: PostgreSQL may run a subquery again for every row, and then
-    lock and take more than *limit*.
+    lock and take more than ``limit``.
     """
     other = run.alias("other")
     first = (
-        sa.select(other.c.backend).where(_waits(other, load_key, only)).order_by(*queue_order(other)).limit(1)
+        sa.select(other.c.backend).where(_waits(other, *conditions)).order_by(*queue_order(other)).limit(1)
     )
     paused = sa.exists().where(setting.c.name == PAUSED)
     chosen = (
         sa.select(run.c.seq)
-        .where(_waits(run, load_key, only), run.c.backend == first.scalar_subquery(), ~paused)
+        .where(_waits(run, *conditions), run.c.backend == first.scalar_subquery(), ~paused)
         .order_by(*queue_order())
-        .limit(limit)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
         .with_for_update(skip_locked=True)
         .cte("chosen")
     )
@@ -40,7 +38,7 @@ def claim(batch_id: str, *, load_key: str, limit: int, only: Sequence[str] | Non
         .where(run.c.seq.in_(sa.select(chosen.c.seq)))
         .values(
             state="placed",
-            batch=batch_id,
+            batch=sa.bindparam("batch_id"),
             attempt=run.c.attempt + 1,
             reason="",
             progress=0.0,
@@ -51,29 +49,54 @@ def claim(batch_id: str, *, load_key: str, limit: int, only: Sequence[str] | Non
     )
 
 
-def _waits(runs: sa.FromClause, load_key: str, only: Sequence[str] | None) -> sa.ColumnElement[bool]:
-    waits = sa.and_(is_queued(runs), runs.c.load_key == load_key)
-    return waits if only is None else sa.and_(waits, runs.c.id.in_(only))
+def _waits(runs: sa.FromClause, *conditions: Any) -> sa.ColumnElement[bool]:
+    which = [condition(runs) for condition in conditions]
+    return sa.and_(is_queued(runs), runs.c.load_key == sa.bindparam("loaded"), *which)
 
 
-def is_lost(hosts: Sequence[str]) -> sa.ColumnElement[bool]:
-    """Whether a batch on one of *hosts* is open and its lease ran out."""
-    return sa.and_(batch.c.closed.is_(None), batch.c.lease_until < now(), batch.c.host.in_(hosts))
+def _is_one_of(runs: sa.FromClause) -> sa.ColumnElement[bool]:
+    return runs.c.id.in_(sa.bindparam("only", expanding=True))
 
 
-def adopt(owner: str, *, hosts: Sequence[str], lease: float) -> ReturningUpdate[Any]:
+def _adopt() -> ReturningUpdate[Any]:
     """Take over the open batch whose lease ran out first, and raise its fence, in one statement."""
     lost = (
         sa.select(batch.c.id)
-        .where(is_lost(hosts))
+        .where(IS_LOST)
         .order_by(batch.c.lease_until)
         .limit(1)
         .with_for_update(skip_locked=True)
         .cte("lost")
     )
+    lease = now() + sa.bindparam("seconds", type_=sa.Double)
     return (
         sa.update(batch)
         .where(batch.c.id.in_(sa.select(lost.c.id)))
-        .values(owner=owner, fence=batch.c.fence + 1, lease_until=now() + lease)
+        .values(owner=sa.bindparam("taker"), fence=batch.c.fence + 1, lease_until=lease)
         .returning(*batch.c)
     )
+
+
+IS_LOST = sa.and_(
+    batch.c.closed.is_(None),
+    batch.c.lease_until < now(),
+    batch.c.host.in_(sa.bindparam("hosts", expanding=True)),
+)
+"""Whether a batch on one of ``hosts`` is open and its lease ran out."""
+
+ANY_LOST = sa.select(sa.exists().where(IS_LOST))
+ADOPT = _adopt()
+"""Takes ``taker``, ``hosts`` and ``seconds``; gives the batch's row, or none."""
+
+CLAIM = _claim()
+"""Takes ``batch_id``, ``loaded`` and ``limit``; gives the ``seq`` of each run taken."""
+CLAIM_SOME = _claim(_is_one_of)
+"""As :data:`CLAIM`, of no runs but ``only``."""
+
+OPEN_BATCH = (
+    sa.insert(batch)
+    .values(opened=now(), lease_until=now() + sa.bindparam("seconds", type_=sa.Double))
+    .returning(*batch.c)
+)
+OPEN_ATTEMPT = sa.insert(attempt).values(started=now(), state="placed", reason="", findings="[]")
+NOTE_PLACED = sa.insert(event).values(at=now(), before="queued", after="placed", reason="")

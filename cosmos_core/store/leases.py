@@ -14,7 +14,7 @@ from cosmos_core.store import claims, rows
 from cosmos_core.store.moves import HOLDS, advance, hold
 from cosmos_core.store.opened import Opened
 from cosmos_core.store.records import Holding, Lease
-from cosmos_core.store.schema import attempt, batch, event, now, queue_order, run, spec
+from cosmos_core.store.schema import batch, now, queue_order, run, spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,23 +48,19 @@ class Leases(Opened):
         if only is not None and not only:
             return None
         made = new_id("b")
+        asked = {"batch_id": made, "loaded": load_key, "limit": limit}
+        where = {"host": host, "slot": slot, "gpu": gpu, "load_key": load_key}
         with self._db.write() as connection:
-            statement = claims.claim(made, load_key=load_key, limit=limit, only=only)
-            if not (seqs := connection.execute(statement).scalars().all()):
+            if only is None:
+                seqs = connection.execute(claims.CLAIM, asked).scalars().all()
+            else:
+                seqs = connection.execute(claims.CLAIM_SOME, asked | {"only": list(only)}).scalars().all()
+            if not seqs:
                 return None
-            taken = connection.execute(_TAKEN.where(run.c.seq.in_(seqs)).order_by(*queue_order())).all()
-            where = {
-                "host": host,
-                "slot": slot,
-                "gpu": gpu,
-                "load_key": load_key,
-                "backend": taken[0].backend,
-            }
-            ours = {"id": made, "attempt": 1, "fence": 1, "owner": owner, "lease_until": now() + lease}
-            row = connection.execute(
-                sa.insert(batch).values(opened=now(), **ours, **where).returning(batch)
-            ).one()
-            _open_attempts(connection, made, owner, taken)
+            taken = connection.execute(_TAKEN, {"seqs": seqs}).all()
+            opened = {"id": made, "attempt": 1, "fence": 1, "owner": owner, "backend": taken[0].backend}
+            row = connection.execute(claims.OPEN_BATCH, opened | where | {"seconds": lease}).one()
+            _open_attempts(connection, row, taken)
             return Lease(batch=_batch(row, taken), owner=owner)
 
     def adopt(self, *, owner: str, hosts: Sequence[str], lease: float = LEASE) -> Lease | None:
@@ -76,11 +72,11 @@ class Leases(Opened):
         if not self._any_lost(hosts):
             return None
         with self._db.write() as connection:
-            row = connection.execute(claims.adopt(owner, hosts=hosts, lease=lease)).one_or_none()
+            asked = {"taker": owner, "hosts": list(hosts), "seconds": lease}
+            row = connection.execute(claims.ADOPT, asked).one_or_none()
             if row is None:
                 return None
-            inside = sa.and_(run.c.batch == row.id, HOLDS)
-            taken = connection.execute(_TAKEN.where(inside).order_by(*queue_order())).all()
+            taken = connection.execute(_HELD, {"batch_id": row.id}).all()
             return Lease(batch=_batch(row, taken), owner=owner)
 
     def heartbeat(self, lease: Lease, *, seconds: float = LEASE) -> bool:
@@ -178,10 +174,16 @@ class Leases(Opened):
     def _any_lost(self, hosts: Sequence[str]) -> bool:
         # Workers ask every few seconds, and nearly always there is nothing: that must not take the write lock.
         with self._db.read() as connection:
-            return bool(connection.execute(sa.select(sa.exists().where(claims.is_lost(hosts)))).scalar())
+            return bool(connection.execute(claims.ANY_LOST, {"hosts": list(hosts)}).scalar())
 
 
-_TAKEN = sa.select(run.c.id, run.c.attempt, run.c.backend, spec.c.body).join_from(run, spec)
+_REQUESTS = (
+    sa.select(run.c.id, run.c.attempt, run.c.backend, spec.c.body)
+    .join_from(run, spec)
+    .order_by(*queue_order())
+)
+_TAKEN = _REQUESTS.where(run.c.seq.in_(sa.bindparam("seqs", expanding=True)))
+_HELD = _REQUESTS.where(run.c.batch == sa.bindparam("batch_id"), HOLDS)
 
 
 def _is_ours(lease: Lease) -> sa.ColumnElement[bool]:
@@ -193,19 +195,11 @@ def _is_ours(lease: Lease) -> sa.ColumnElement[bool]:
     )
 
 
-def _open_attempts(connection: sa.Connection, made: str, owner: str, taken: Sequence[Any]) -> None:
-    tries = [{"run": row.id, "number": row.attempt} for row in taken]
-    opened = {
-        "batch": made,
-        "fence": 1,
-        "state": State.PLACED,
-        "started": now(),
-        "reason": "",
-        "findings": "[]",
-    }
-    connection.execute(sa.insert(attempt).values(opened), tries)
-    moved = {"before": State.QUEUED, "after": State.PLACED, "reason": "", "owner": owner, "at": now()}
-    connection.execute(sa.insert(event).values(moved), [{"run": row.id} for row in taken])
+def _open_attempts(connection: sa.Connection, row: Any, taken: Sequence[Any]) -> None:
+    ours = {"batch": row.id, "fence": row.fence}
+    tries = [{"run": each.id, "number": each.attempt, **ours} for each in taken]
+    connection.execute(claims.OPEN_ATTEMPT, tries)
+    connection.execute(claims.NOTE_PLACED, [{"run": each.id, "owner": row.owner} for each in taken])
 
 
 def _batch(row: Any, taken: Sequence[Any]) -> Batch:
