@@ -74,8 +74,8 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_id(prefix: str) -> str:
-    """A fresh id such as ``r4k2m9xq``: *prefix* and 35 random bits without look-alike letters."""
-    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(7))
+    """A fresh id such as ``r4k2m9xq7d``: *prefix* and 45 random bits without look-alike letters."""
+    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(9))
 
 
 def move(before: State, after: State) -> State:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import secrets
-import shutil
 import sys
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,23 +44,22 @@ def postgres_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_store_url(postgres_server: str) -> Iterator[str]:
-    """The URL of a database that holds a store; each test empties it when it is done."""
+def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store on SQLite, open for the whole session: opening one takes most of a test."""
     from cosmos_core.store import Store
 
-    with _database(postgres_server) as url:
-        Store.open(url, root=Path.cwd()).close()
-        yield url
+    folder = tmp_path_factory.mktemp("store")
+    with Store.open("sqlite:///store.sqlite", root=folder) as store:
+        yield store
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file that holds an empty store, to be copied."""
+def postgresql_store(postgres_server: str) -> Iterator[Store]:
+    """A store on PostgreSQL, open for the whole session."""
     from cosmos_core.store import Store
 
-    path = tmp_path_factory.mktemp("template") / "store.sqlite"
-    Store.open(f"sqlite:///{path}", root=path.parent).close()
-    return path
+    with _database(postgres_server) as url, Store.open(url, root=Path.cwd()) as store:
+        yield store
 
 
 @pytest.fixture(params=ENGINES)
@@ -71,26 +69,35 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def store_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty store of the test's own."""
-    if engine == "sqlite":
-        path = tmp_path / "store.sqlite"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
-    url = request.getfixturevalue("postgres_store_url")
-    yield url
-    _empty(url)
+def session_store(engine: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The session's store on one of the databases, empty again after the test."""
+    store: Store = request.getfixturevalue(f"{engine}_store")
+    yield store
+    _empty(store)
+
+
+@pytest.fixture
+def store_url(session_store: Store) -> str:
+    """The URL of a store that is empty when the test begins."""
+    return session_store._db.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture
 def bare_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without any table."""
     if engine == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.sqlite'}"
+        yield f"sqlite:///{tmp_path / 'bare.sqlite'}"
         return
     with _database(request.getfixturevalue("postgres_server")) as url:
         yield url
+
+
+@pytest.fixture
+def store(session_store: Store, tmp_path: Path) -> Store:
+    """An empty store, on each database in turn, with the test's folder for a workspace."""
+    from cosmos_core.store import Store
+
+    return Store(session_store._db, root=tmp_path)
 
 
 @pytest.fixture
@@ -98,21 +105,8 @@ def open_store(store_url: str, tmp_path: Path) -> Iterator[Callable[..., Store]]
     """Open the test's store once more, as another process would."""
     from cosmos_core.store import Store
 
-    opened: list[Store] = []
-
-    def again(**options: float) -> Store:
-        opened.append(Store.open(store_url, root=tmp_path, **options))
-        return opened[-1]
-
-    yield again
-    for each in opened:
-        each.close()
-
-
-@pytest.fixture
-def store(open_store: Callable[..., Store]) -> Store:
-    """An empty store, on each database in turn."""
-    return open_store()
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(Store.open(store_url, root=tmp_path, **options))
 
 
 @contextmanager
@@ -130,11 +124,12 @@ def _database(server: str) -> Iterator[str]:
         _execute(administration, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _empty(url: str) -> None:
-    # Deleting from a few small tables takes milliseconds; a database of its own takes each test most of a second.
+def _empty(store: Store) -> None:
     from cosmos_core.store.schema import metadata
 
-    _execute(url, *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)))
+    with store._db.write(lasting=False) as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
 
 
 def _execute(url: str, *statements: str) -> None:

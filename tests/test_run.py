@@ -63,4 +63,4 @@ def test_ids_are_short_and_do_not_repeat():
     ids = {new_id("r") for _ in range(10_000)}
 
     assert 10_000 == len(ids)
-    assert all(len(each) == 8 and each.startswith("r") for each in ids)
+    assert all(len(each) == 10 and each.startswith("r") for each in ids)

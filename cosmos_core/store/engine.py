@@ -1,9 +1,13 @@
 """An open database: transactions that read, transactions that write, and errors in the user's words.
 
-SQLite: WAL; ``synchronous=FULL``, so a commit is on disk, not just with the kernel, and survives a power cut as well
-as a kill; writes begin with ``BEGIN IMMEDIATE``, so a transaction that read may go on to write, and reads with a
+SQLite: WAL; writes begin with ``BEGIN IMMEDIATE``, so a transaction that read may go on to write, and reads with a
 plain ``BEGIN``, so readers never wait for a writer. The driver's own transactions are switched off, as SQLAlchemy's
 SQLite page describes for Python 3.11. PostgreSQL: READ COMMITTED with row locks.
+
+Every commit survives a killed process. What somebody was told is done (accepted, launched, sealed, saved) is synced
+to disk before the call returns (``synchronous=FULL``) and survives a power cut too. Claims, heartbeats, moves and
+progress are not synced one by one (``NORMAL``): a power cut may undo the last of them, in order and never in part,
+and then a lease runs out and the work is found again. PostgreSQL syncs all of them.
 """
 
 from __future__ import annotations
@@ -39,7 +43,8 @@ class Database:
         self.patience = patience
         """Seconds to wait for a lock that another process holds."""
         self._engine = _engine(url, patience)
-        self._writing = self._engine.execution_options(**{_WRITES: True})
+        self._lasting = self._engine.execution_options(**{_WRITES: "FULL"})
+        self._passing = self._engine.execution_options(**{_WRITES: "NORMAL"})
         self._process = os.getpid()
 
     @property
@@ -68,14 +73,16 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """A transaction that may change the store; all of it is on disk when the block ends, or none is.
+    def write(self, *, lasting: bool = True) -> Iterator[sa.Connection]:
+        """A transaction that may change the store: all of it is there when the block ends, or none is.
+
+        Without *lasting* a power cut may still undo it.
 
         Raises:
             StoreError: when the store is locked, full, gone or not ours, saying which.
         """
         self._own()
-        with self._said(), self._writing.begin() as connection:
+        with self._said(), (self._lasting if lasting else self._passing).begin() as connection:
             yield connection
 
     def write_ahead(self) -> None:
@@ -236,12 +243,13 @@ def _server_arguments(url: sa.URL, patience: float) -> dict[str, Any]:
 def _prepare(connection: Any, _: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA cache_size = -16384")
     cursor.close()
 
 
 def _begin(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    synced = connection.get_execution_options().get(_WRITES)
+    if synced:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {synced}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if synced else "BEGIN")

@@ -50,7 +50,7 @@ class Leases(Opened):
         made = new_id("b")
         asked = {"batch_id": made, "loaded": load_key, "limit": limit}
         where = {"host": host, "slot": slot, "gpu": gpu, "load_key": load_key}
-        with self._db.write() as connection:
+        with self._db.write(lasting=False) as connection:
             if only is None:
                 seqs = connection.execute(claims.CLAIM, asked).scalars().all()
             else:
@@ -71,7 +71,7 @@ class Leases(Opened):
         """
         if not self._any_lost(hosts):
             return None
-        with self._db.write() as connection:
+        with self._db.write(lasting=False) as connection:
             asked = {"taker": owner, "hosts": list(hosts), "seconds": lease}
             row = connection.execute(claims.ADOPT, asked).one_or_none()
             if row is None:
@@ -81,7 +81,7 @@ class Leases(Opened):
 
     def heartbeat(self, lease: Lease, *, seconds: float = LEASE) -> bool:
         """Keep the batch for *seconds* more. False when it is lost: stop at once, and publish nothing."""
-        with self._db.write() as connection:
+        with self._db.write(lasting=False) as connection:
             kept = sa.update(batch).where(_is_ours(lease)).values(lease_until=now() + seconds)
             return connection.execute(kept).rowcount == 1
 
@@ -111,7 +111,7 @@ class Leases(Opened):
     def progress(self, lease: Lease, values: Mapping[str, float]) -> None:
         """Note how far runs of the batch are, 0 to 1. A hint: without effect when the lease is lost."""
         which = sa.and_(run.c.batch == lease.batch.id, HOLDS)
-        with self._db.write() as connection:
+        with self._db.write(lasting=False) as connection:
             ours = sa.select(batch.c.id).where(_is_ours(lease)).with_for_update()
             if connection.execute(ours).one_or_none() is None:
                 return
@@ -149,7 +149,7 @@ class Leases(Opened):
     def expire(self, owners: Sequence[str]) -> None:
         """End the leases of *owners* now: of a worker that lets go, or of one that is known to be dead."""
         which = sa.and_(batch.c.owner.in_(list(owners)), batch.c.closed.is_(None))
-        with self._db.write() as connection:
+        with self._db.write(lasting=False) as connection:
             connection.execute(sa.update(batch).where(which).values(lease_until=now() - 1))
 
     def leases(self) -> tuple[Holding, ...]:

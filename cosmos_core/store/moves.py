@@ -121,7 +121,7 @@ class Moves(Opened):
         """
         if after in _VERIFIED:
             raise CosmosError(f"only verify moves a run to {after}: with seal and reject")
-        with self._db.write() as connection:
+        with self._db.write(lasting=False) as connection:
             row = held_row(connection, lease, run_id)
             advance(connection, row, after, reason=reason, lease=lease)
             return rows.load_one(connection, row.seq, self._root)

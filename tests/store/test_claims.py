@@ -60,8 +60,13 @@ def test_every_write_on_sqlite_takes_the_lock_first(store):
     from sqlalchemy import event
 
     begun = []
-    event.listen(store._db._engine, "before_cursor_execute", lambda *said: begun.append(said[2]))
+
+    def note(*said):
+        begun.append(said[2])
+
+    event.listen(store._db._engine, "before_cursor_execute", note)
     store.counts()
     store.pause()
+    event.remove(store._db._engine, "before_cursor_execute", note)
 
     assert ["BEGIN", "BEGIN IMMEDIATE"] == [line for line in begun if line.startswith("BEGIN")]

@@ -199,13 +199,10 @@ def test_a_writer_waits_for_a_lock_that_is_let_go(store, accept, start_worker):
     release.join()
 
 
-def test_a_full_disk_loses_nothing(tmp_path, sqlite_template, new_run):
+def test_a_full_disk_loses_nothing(tmp_path, new_run):
     """
     When there is no room for a submission none of it is accepted, and what was there stays.
     """
-    import shutil
-
-    shutil.copy(sqlite_template, tmp_path / "store.sqlite")
     with Store.open("sqlite:///store.sqlite", root=tmp_path) as store:
         store.accept([new_run()])
         with store._db.read() as connection:

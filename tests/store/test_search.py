@@ -255,13 +255,13 @@ def test_a_very_long_text_can_be_kept_and_searched(accept, found):
         Query(text="rain"),
     ],
 )
-def test_no_listing_on_sqlite_reads_or_sorts_the_whole_table(sqlite_template, query):
+def test_no_listing_on_sqlite_reads_or_sorts_the_whole_table(sqlite_store, query):
     """
     Whatever is listed comes from an index that is in order already; several states are a page of each, merged.
     """
     statement = search.matching(query, limit=50, is_sqlite=True)
     compiled = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
-    with closing(sqlite3.connect(sqlite_template)) as connection:
+    with closing(sqlite3.connect(sqlite_store.name)) as connection:
         plan = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {compiled}")]
 
     reads = [line for line in plan if " run" in line or line.startswith("SCAN run")]
