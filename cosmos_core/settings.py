@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from cosmos_core.workspace import Workspace
 
+_LONGEST = 86400.0
 _SCHEMES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
 
 
@@ -131,9 +132,11 @@ def parse(tables: Mapping[str, Any], *, where: str) -> tuple[Settings | None, li
     return settings, list(_review(settings, where))
 
 
-def redacted(url: str) -> str:
-    """*url* without its password, for showing."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
+def redacted(text: str) -> str:
+    """*text* with every URL in it, or the URL that it is, without its password."""
+    # To the last @, because people write passwords as they are; what is taken out too much is no loss.
+    without = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)
+    return re.sub(r"([?&]\w*pass\w*=)[^&\s]*", r"\1***", without)
 
 
 def _review(settings: Settings, where: str) -> Iterator[Finding]:
@@ -142,8 +145,8 @@ def _review(settings: Settings, where: str) -> Iterator[Finding]:
     if url and not url.startswith(_SCHEMES):
         yield fail(f"store.url starts with none of {', '.join(_SCHEMES)}", where=where)
     for name in ("lease", "heartbeat", "poll"):
-        if not getattr(queue, name) > 0:
-            yield fail(f"queue.{name} = {getattr(queue, name):g} must be above 0", where=where)
+        if not 0 < getattr(queue, name) <= _LONGEST:
+            yield fail(f"queue.{name} = {getattr(queue, name):g} must be above 0 and at most a day", where=where)
     if queue.heartbeat > queue.lease / 3:
         yield fail(
             f"queue.heartbeat = {queue.heartbeat:g} must be at most a third of queue.lease = {queue.lease:g}",
@@ -168,7 +171,8 @@ def _readable(problem: str) -> str:
 
 def _read(path: Path) -> tuple[dict[str, Any], list[Finding]]:
     try:
-        return tomllib.loads(path.read_text("utf-8")), []
+        # Some programs of Windows begin a file with a byte order mark.
+        return tomllib.loads(path.read_text("utf-8-sig")), []
     except FileNotFoundError:
         return {}, []
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

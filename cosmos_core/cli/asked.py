@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import attrs
 import click
@@ -33,6 +33,8 @@ class Asked:
     folder: Path | None = None
     goes_on: bool = False
     """Whether the answer is a stream, one JSON object a line."""
+    out: TextIO | None = None
+    """Where answers in JSON go; None for stdout."""
 
     @classmethod
     def by(cls, words: Sequence[str]) -> Asked:
@@ -68,7 +70,7 @@ class Asked:
         elif self.json:
             from cosmos_core import canonical
 
-            click.echo(canonical.pretty(facts), nl=False)
+            click.echo(canonical.pretty(facts), nl=False, file=self.out)
 
     def line(self, facts: object) -> None:
         """As :meth:`answer`, for commands that go on: one JSON object a line, at once."""
@@ -76,8 +78,8 @@ class Asked:
             from cosmos_core import canonical
 
             self.goes_on = True
-            click.echo(canonical.dumps(facts))
-            sys.stdout.flush()
+            click.echo(canonical.dumps(facts), file=self.out)
+            (self.out or sys.stdout).flush()
 
     def confirm(self, question: str, *, yes: bool, again: str) -> None:
         """Go on only with the person's word: ``--yes``, or an answer at a terminal.

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -73,7 +73,7 @@ def guarded(work: Callable[[], object], asked: Asked) -> int:
     """Do *work* and give the exit code; whatever it raises has been said by then."""
     try:
         code = work()
-        sys.stdout.flush()
+        (asked.out or sys.stdout).flush()
     except click.ClickException as error:
         return _usage(error, asked)
     except Stopped as error:
@@ -84,7 +84,7 @@ def guarded(work: Callable[[], object], asked: Asked) -> int:
         tell(asked, error)
         return error.exit_code
     except BrokenPipeError:
-        _close_quietly()
+        _close_quietly(asked.out or sys.stdout)
         return 1
     except OSError as error:
         if error.errno not in _MACHINE:
@@ -150,9 +150,9 @@ def _mend(error: OSError) -> str:
     return "look at the permissions of that path" if error.filename else ""
 
 
-def _close_quietly() -> None:
+def _close_quietly(out: TextIO) -> None:
     # Python flushes stdout once more at exit; with the reader gone that must go nowhere.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _crashed(asked: Asked, error: Exception) -> int:
@@ -199,9 +199,11 @@ def versions() -> Iterator[tuple[str, str]]:
 
 def clean(text: str, secrets: frozenset[str] = frozenset()) -> str:
     """*text* without passwords in URLs and without any of *secrets*."""
+    from cosmos_core.settings import redacted
+
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)
+    return redacted(text)
 
 
 def _secrets(folder: Path | None) -> frozenset[str]:
@@ -212,7 +214,7 @@ def _secrets(folder: Path | None) -> frozenset[str]:
     with suppress(OSError, ValueError):
         texts.append((_state(folder).parent / "cosmos.toml").read_text("utf-8"))
     for text in texts:
-        found |= set(re.findall(r"://[^:/@\s]*:([^@/\s]+)@", text))
+        found |= set(re.findall(r"://[^:/@\s]*:(\S+)@", text))
     # A value of a few letters would blot out half of the report.
     return frozenset(value for value in found if len(value) >= 4)
 

@@ -209,11 +209,14 @@ def _hear(line: Any, task: Task, process: SpawnProcess, bars: Progress) -> Made 
 def _elsewhere(root: Path, task: Task, line: Connection) -> None:
     """Make one clip in a process of its own. Ctrl-C is the parent's to hear, which ends this one."""
     import signal
+    import sys
     import time
 
     from cosmos_core.api import Cosmos
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Stdout is the parent's, for its answer.
+    sys.stdout = sys.stderr
     last = [0.0]
 
     def report(done: int, total: int, note: str = "", /) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,7 +18,7 @@ from cosmos_core.cli.asked import CONTEXT, Asked, SpokenGroup, hush, show_help
 from cosmos_core.cli.failure import guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cosmos_core.extend import Command
 
@@ -84,7 +85,8 @@ class Root(SpokenGroup):
             **extra,
         )
         try:
-            code = guarded(work, asked)
+            with _answers_alone(asked):
+                code = guarded(work, asked)
         finally:
             hush()
         sys.exit(code)
@@ -138,6 +140,17 @@ def _speak_utf8() -> None:
             reconfigure(encoding="utf-8", errors="replace")
         else:
             reconfigure(errors="replace")
+
+
+@contextmanager
+def _answers_alone(asked: Asked) -> Iterator[None]:
+    """Keep stdout for answers while a program listens: what a plugin prints goes to stderr."""
+    if not asked.json:
+        yield
+        return
+    asked.out = sys.stdout
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def _complete_powershell() -> None:

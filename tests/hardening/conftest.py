@@ -17,6 +17,7 @@ import pytest
 from cosmos_core.run import new_id
 from cosmos_core.spec import Prompt, Spec
 from cosmos_core.store import NewRun
+from cosmos_core.testing.media import make_clip
 
 POINT = "[cosmos_core]\n{} = {}\n"
 
@@ -61,6 +62,12 @@ def cosmos(plugin, cosmos):
     """The workspace, with the double on offer here and in programs."""
     plugin("double", module="cosmos_core.testing.double")
     return cosmos
+
+
+@pytest.fixture
+def street(cosmos):
+    """A small sealed clip that the workspace knows by the name ``street``."""
+    return cosmos.clip(make_clip(cosmos.workspace.clips / "street", frames=4))
 
 
 @pytest.fixture
