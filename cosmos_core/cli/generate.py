@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 import click
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
-    from pathlib import Path
 
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
@@ -75,11 +76,14 @@ def command(asked: Asked, generator: str, params: tuple[str, ...], name: str, jo
     """Make clips with a generator.
 
     Clips that were made before with the same options are not made again, so after Ctrl-C type the same once more.
+    Several clips get a contact sheet: one row a clip, with its first, middle and last frame.
     """
+    began = time.monotonic()
     with asked.open() as cosmos:
         tasks = _tasks(cosmos, generator, params, name)
         made = list(_make(cosmos, asked, tasks, min(jobs, len(tasks))))
-    _conclude(asked, made)
+        sheet = _sheet(cosmos.workspace.clips, tasks, made, name or generator) if len(tasks) > 1 else None
+    _conclude(asked, made, sheet, time.monotonic() - began)
 
 
 def _tasks(cosmos: Cosmos, generator: str, params: Sequence[str], name: str) -> list[Task]:
@@ -112,7 +116,8 @@ def _task(generator: str, options: dict[str, str], name: str, varying: Sequence[
 
 
 def _make(cosmos: Cosmos, asked: Asked, tasks: Sequence[Task], jobs: int) -> Iterator[Made]:
-    with progress(asked, unit="frames") as bars:
+    with progress(asked, unit="frames") as shown:
+        bars: Progress = Sweep(shown, len(tasks)) if len(tasks) > 1 else shown
         try:
             if jobs == 1:
                 yield from (_here(cosmos, task, bars) for task in tasks)
@@ -123,6 +128,54 @@ def _make(cosmos: Cosmos, asked: Asked, tasks: Sequence[Task], jobs: int) -> Ite
                 "stopped; whole clips are kept, the unfinished ones are not",
                 hint="go on: type the same again",
             ) from None
+
+
+class Sweep:
+    """Progress of several clips: each as it is shown anyway, and all of them together."""
+
+    def __init__(self, shown: Progress, clips: int) -> None:
+        """Show *clips* clips with *shown*."""
+        self._shown = shown
+        self._clips = clips
+        self._ended = 0
+        self._under_way: dict[str, tuple[float, float]] = {}
+        self._done = 0.0
+        self._whole: list[float] = []
+
+    def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
+        """Say how far one clip is, and the sweep with it."""
+        self._shown.show(key, label, done, total, note)
+        self._under_way[key] = (done, total)
+        self._together()
+
+    def drop(self, key: str) -> None:
+        """One clip has ended; one that was made before never began."""
+        self._shown.drop(key)
+        self._ended += 1
+        if key in self._under_way:
+            done, total = self._under_way.pop(key)
+            self._done += done
+            self._whole.append(total)
+        self._together()
+
+    def _together(self) -> None:
+        known = [*self._whole, *(total for _, total in self._under_way.values())]
+        waiting = self._clips - self._ended - len(self._under_way)
+        # Clips that have not begun count as long as those that have.
+        total = sum(known) + waiting * (sum(known) / len(known) if known else 0)
+        done = self._done + sum(done for done, _ in self._under_way.values())
+        note = f"{self._ended} of {say.many(self._clips, 'clip')}"
+        self._shown.show("", "all", done, round(total), note)
+
+    def say(self, text: str) -> None:
+        """Say a line that stays."""
+        self._shown.say(text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._shown.drop("")
 
 
 def _here(cosmos: Cosmos, task: Task, bars: Progress) -> Made:
@@ -210,11 +263,11 @@ def _elsewhere(root: Path, task: Task, line: Connection) -> None:
     """Make one clip in a process of its own. Ctrl-C is the parent's to hear, which ends this one."""
     import signal
     import sys
-    import time
 
     from cosmos_core.api import Cosmos
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
     # Stdout is the parent's, for its answer.
     sys.stdout = sys.stderr
     last = [0.0]
@@ -228,14 +281,52 @@ def _elsewhere(root: Path, task: Task, line: Connection) -> None:
         line.send(work(cosmos, task, report))
 
 
-def _conclude(asked: Asked, made: Sequence[Made]) -> None:
+def _end_with_parent() -> None:
+    """End this process when the one that began it is gone, however: it would spoil the same clip made again."""
+    import multiprocessing
+    import os
+    import threading
+
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _sheet(clips: Path, tasks: Sequence[Task], made: Sequence[Made], name: str) -> Path | None:
+    """A contact sheet of what was made, in the order of *tasks*; None when less than two clips are whole."""
+    places = {task.label: place for place, task in enumerate(tasks)}
+    whole = sorted((each for each in made if each.error is None), key=lambda each: places[each.label])
+    if len(whole) < 2:
+        return None
+    from cosmos_core.cli import sheet
+
+    path = clips / f"{name}-{canonical.digest([task.label for task in tasks])[:8]}.jpg"
+    sheet.write(path, [(each.label, _colour(each), each.facts["frames"]) for each in whole])
+    return path
+
+
+def _colour(each: Made) -> Path:
+    files: dict[str, str] = {file["modality"]: file["name"] for file in each.facts["files"]}
+    return Path(each.folder) / files["color"]
+
+
+def _conclude(asked: Asked, made: Sequence[Made], sheet: Path | None, seconds: float) -> None:
     wrong = [each.error for each in made if each.error is not None]
     worst = max(wrong, key=lambda error: int(error["exit_code"]), default=None)
     clips = [each.facts | {"is_new": each.is_new} for each in made if each.error is None]
-    asked.answer({"clips": clips} | ({"error": worst} if worst else {}))
+    facts = {"clips": clips} | ({"sheet": str(sheet)} if sheet else {})
+    asked.answer(facts | ({"error": worst} if worst else {}))
     for each in made:
         if each.error is None:
             asked.tell(_sentence(each))
+    if sheet is not None:
+        asked.tell(_summary(made, sheet, seconds))
     for each in made:
         if each.error is not None and not asked.json:
             _complain(each.label if len(made) > 1 else "", each.error)
@@ -258,6 +349,15 @@ def _sentence(each: Made) -> str:
         "" if each.is_new else "  made before"
     )
     return f"{title}\n{say.pairs(rows, indent='  ')}"
+
+
+def _summary(made: Sequence[Made], sheet: Path, seconds: float) -> str:
+    new = [each for each in made if each.error is None and each.is_new]
+    frames = sum(each.facts["frames"] for each in new)
+    words = f"{say.many(len(new), 'clip')} made in {say.duration(seconds)}"
+    if frames:
+        words += f": {say.many(frames, 'frame')}, {frames / seconds:.1f} frames/s"
+    return say.pairs([("all", words), ("sheet", say.short(sheet))])
 
 
 def _rate(text: str) -> float:

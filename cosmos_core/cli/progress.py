@@ -67,21 +67,20 @@ class Silence:
 
 
 class Pace:
-    """How fast one thing goes, counted from when it began to move: what comes before has another pace."""
+    """How fast one thing goes, counted from its first move: what comes before, building and compiling, is no measure."""
 
     def __init__(self, done: float, at: float) -> None:
         self._from = done
         self._since = at
+        self.moved = False
+        """Whether anything was done since."""
 
     def see(self, done: float, at: float) -> Self:
-        """Start again as long as nothing moves."""
-        if done <= self._from:
+        """Start again until something has moved, and when it goes back."""
+        if not self.moved or done < self._from:
+            self.moved = done > self._from
             self._from, self._since = done, at
         return self
-
-    def moved(self, done: float) -> bool:
-        """Whether anything was done since."""
-        return done > self._from
 
     def rate(self, done: float, at: float) -> float:
         """Units a second so far; 0 when nothing moved."""
@@ -110,7 +109,7 @@ class Lines:
         pace = self._paces.setdefault(key, Pace(done, now)).see(done, now)
         before, at = self._told.setdefault(key, ("", now))
         whole = done >= total > 0
-        if note == before and now - at < EVERY and not (whole and note and pace.moved(done)):
+        if note == before and now - at < EVERY and not (whole and note and pace.moved):
             return
         self._told[key] = (note, now)
         sentence = ", ".join(self._parts(pace, done, total, note, now))
@@ -151,7 +150,7 @@ class Bars:
 
     def __init__(self, unit: str) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn
         from rich.progress import Progress as Drawn
 
         self._unit = unit
@@ -162,7 +161,6 @@ class Bars:
             BarColumn(bar_width=30),
             TaskProgressColumn(),
             TextColumn("{task.fields[note]}", markup=False, style="dim"),
-            TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
             transient=True,
         )
@@ -175,6 +173,8 @@ class Bars:
             rate = pace.rate(done, now)
             counted = f"{done:g}/{total:g}" + (f" {rate:.1f} {self._unit}/s" if rate > 0 else "")
             note = f"{counted} {note}".rstrip()
+        if (left := pace.left(done, total, now)) is not None:
+            note = f"{note} {say.duration(left)} left".lstrip()
         if key not in self._tasks:
             self._tasks[key] = self._drawn.add_task(label, total=total or None, note=note)
         self._drawn.update(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 
+import cv2
 import pytest
 
+from cosmos_core.cli.generate import Sweep
+from cosmos_core.cli.progress import Silence
 from cosmos_core.testing import media
 
 BOXES = """
@@ -101,6 +105,73 @@ def test_ctrl_c_keeps_whole_clips_only(begin, say, boxes, jobs):
     assert "Traceback" not in err
     assert all((clip / "clip.json").is_file() for clip in boxes.glob("slow*"))
     assert 0 == say(*words[:5], "pause=0", "--name", "other").code
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals of POSIX")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_sweep_goes_on_after_a_kill(begin, say, boxes, jobs):
+    """After kill -9 the same words make only what is missing, and what was sealed keeps its very files."""
+    words = ("generate", "boxes", "-p", "seed=1..4", "-p", "pause=0.4", "--name", "long", "-j", jobs)
+    process = begin(*words)
+    while not list(boxes.glob("long-*/clip.json")) or not list(boxes.glob(".long*.part")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.communicate(timeout=30)
+    sealed = {path: path.stat().st_mtime_ns for path in boxes.glob("long-*/*")}
+    told = say(*words, "--json").facts["clips"]
+
+    assert [f"long-seed{seed}" for seed in (1, 2, 3, 4)] == sorted(clip["name"] for clip in told)
+    assert {path.parent.name for path in sealed} <= {clip["name"] for clip in told if not clip["is_new"]}
+    assert any(clip["is_new"] for clip in told)
+    assert sealed == {path: path.stat().st_mtime_ns for path in sealed}
+    assert [] == list(boxes.glob(".*.part"))
+
+
+def test_a_sweep_has_a_contact_sheet_and_a_sum(say, boxes):
+    """One row a clip, three frames wide; the path is told, and so is how fast all of it went."""
+    said = say("generate", "boxes", "-p", "seed=1..3", "--name", "s")
+    (sheet,) = boxes.glob("s-*.jpg")
+    whole = cv2.imread(str(sheet))
+
+    assert f"clips/{sheet.name}" in said.out
+    assert re.search(r"3 clips made in .*: 12 frames, [0-9.]+ frames/s", said.out)
+    assert re.search(r"all: 3 of 3 clips, 12 of 12 frames", said.err)
+    assert 3 * 320 + 2 * 4 == whole.shape[1]
+    assert 0 == whole.shape[0] % 3
+    assert str(sheet) == say("generate", "boxes", "-p", "seed=1..3", "--name", "s", "--json").facts["sheet"]
+
+
+def test_one_clip_has_no_contact_sheet(say, boxes):
+    """There is nothing to compare."""
+    said = say("generate", "boxes", "--name", "one")
+
+    assert "sheet" not in said.out
+    assert [] == list(boxes.glob("*.jpg"))
+
+
+def test_a_sweep_is_estimated_from_the_clips_that_began():
+    """Clips that wait count as long as those that have begun, and those made before cost nothing."""
+    heard = []
+
+    class Heard(Silence):
+        def show(self, key, label, done, total, note=""):
+            heard.append((label, done, total, note))
+
+    sweep = Sweep(Heard(), 4)
+    sweep.drop("made before")
+    sweep.show("a", "a", 5, 10)
+    sweep.drop("a")
+    sweep.show("b", "b", 10, 10)
+
+    assert [
+        ("all", 0.0, 0, "1 of 4 clips"),
+        ("a", 5, 10, ""),
+        ("all", 5, 30, "1 of 4 clips"),
+        ("all", 5, 30, "2 of 4 clips"),
+        ("b", 10, 10, ""),
+        ("all", 15, 30, "2 of 4 clips"),
+    ] == heard
 
 
 def test_wrong_options_are_named_with_the_right_ones(say, boxes):

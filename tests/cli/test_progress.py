@@ -74,12 +74,26 @@ def test_programs_hear_nothing_unless_they_ask(monkeypatch):
 
 
 def test_the_pace_is_counted_from_the_first_move(clock, capsys):
-    """A minute of preparation does not make the frames look slow."""
+    """A minute of preparation before the first frames does not make them look slow, and is no estimate either."""
     lines = Lines("frames", clock)
     lines.show("c", "street", 0, 10, "building")
     clock.now += 60
-    lines.show("c", "street", 0, 10, "rendering")
+    lines.show("c", "street", 2, 10, "rendering")
     clock.now += 1
-    lines.show("c", "street", 2, 10, "writing")
+    lines.show("c", "street", 4, 10, "writing")
 
-    assert "street: writing, 2 of 10 frames, 2.0 frames/s, 4.0 s left" == _said(capsys)[-1]
+    assert [
+        "street: building, 0 of 10 frames",
+        "street: rendering, 2 of 10 frames",
+        "street: writing, 4 of 10 frames, 2.0 frames/s, 3.0 s left",
+    ] == _said(capsys)
+
+
+def test_what_starts_again_has_a_new_pace(clock, capsys):
+    """After a step back, what was done before says nothing."""
+    lines = Lines("frames", clock)
+    for done, seconds in ((0, 0), (8, 1), (9, 1), (1, 50), (2, 1), (4, 1)):
+        clock.now += seconds
+        lines.show("c", "street", done, 10, f"at {done}")
+
+    assert "street: at 4, 4 of 10 frames, 2.0 frames/s, 3.0 s left" == _said(capsys)[-1]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosmos_core_city.render import View
-from cosmos_core_city.spec import draw
+from cosmos_core_city.spec import CROSSING, draw
 
 if TYPE_CHECKING:
     import random
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 CLEARANCE = 2.5
 """Metres that a camera stays away from the boxes of solid things."""
-ATTEMPTS = 24
+ATTEMPTS = 40
+"""Paths that are drawn before the scene counts as impossible; most refusals cost no picture."""
 
 
 @attrs.frozen(eq=False)
@@ -132,7 +133,7 @@ def _dashcam(city: City, numbers: random.Random, seconds: float) -> Keys:
     way = min(numbers.uniform(6.0, 8.5) * seconds, city.length - 22.0)
     start = numbers.uniform(4.0, city.length - 16.0 - way)
     start = start if heading > 0 else city.length - start
-    y = -heading * numbers.uniform(1.0, 1.4)
+    y = -heading * numbers.uniform(0.6, 1.05)
     eye = [(start, y, 1.45), (start + heading * way, y + numbers.uniform(-0.15, 0.15), 1.45)]
     target = [(x + heading * 30.0, y * 0.6, numbers.uniform(2.2, 3.2)) for x, _, _ in eye]
     return eye, target, numbers.uniform(64.0, 72.0), 0.45
@@ -155,7 +156,53 @@ def _drone(city: City, numbers: random.Random, seconds: float) -> Keys:
     return eye, target, numbers.uniform(62.0, 70.0), 0.8
 
 
-_FAMILIES = {"dolly": _dolly, "dashcam": _dashcam, "drone": _drone}
+def _aerial(city: City, numbers: random.Random, seconds: float) -> Keys:
+    """Flying over the roof line, looking down the block."""
+    heading, side = numbers.choice((1, -1)), numbers.choice((1, -1))
+    way = min(numbers.uniform(2.5, 5.0) * seconds, 26.0)
+    start = numbers.uniform(-16.0, city.length - 58.0 - way)
+    start = start if heading > 0 else city.length - start
+    roof = max(house.top for house in city.buildings)
+    z = max(numbers.uniform(28.0, 33.0), roof + numbers.uniform(3.0, 6.0))
+    y = -side * numbers.uniform(1.0, 6.5)
+    eye = [
+        (start, y, z),
+        (start + heading * way, y + side * numbers.uniform(-1.5, 3.0), z + numbers.uniform(-1.5, 2.5)),
+    ]
+    ahead, across = numbers.uniform(38.0, 52.0), numbers.uniform(1.0, 6.0)
+    target = [
+        (eye[0][0] + heading * ahead, side * across, numbers.uniform(6.0, 13.0)),
+        (
+            eye[1][0] + heading * (ahead + numbers.uniform(-4.0, 2.0)),
+            side * (across + numbers.uniform(-1.0, 2.5)),
+            numbers.uniform(6.0, 13.0),
+        ),
+    ]
+    return eye, target, numbers.uniform(54.0, 64.0), 0.8
+
+
+def _tripod(city: City, numbers: random.Random, seconds: float) -> Keys:
+    """Standing at eye level on a far corner of the crossing, looking into the block, with the tremor of a hand."""
+    del seconds
+    heading, side = numbers.choice((1, -1)), numbers.choice((1, -1))
+    far = numbers.uniform(CROSSING + city.sidewalk + 0.6, CROSSING + city.sidewalk + 1.9)
+    x = -far if heading > 0 else city.length + far
+    eye = (x, -side * numbers.uniform(6.6, 13.0), numbers.uniform(1.62, 1.85))
+    target = (
+        x + heading * numbers.uniform(24.0, 34.0),
+        side * numbers.uniform(1.0, 7.0),
+        numbers.uniform(3.2, 5.4),
+    )
+    return [eye, eye], [target, target], numbers.uniform(52.0, 66.0), 0.7
+
+
+_FAMILIES = {
+    "dolly": _dolly,
+    "dashcam": _dashcam,
+    "drone": _drone,
+    "aerial": _aerial,
+    "tripod": _tripod,
+}
 
 
 def clearance(scene: Scene, eyes: NDArray[np.float64]) -> float:

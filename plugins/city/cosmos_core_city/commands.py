@@ -42,15 +42,17 @@ def _spec_options(command: Any) -> Any:
     """One option for each parameter of the city."""
     hints = typing.get_type_hints(CitySpec)
     for field in reversed(attrs.fields(CitySpec)):
+        name = f"--{field.name.replace('_', '-')}"
+        if hints[field.name] is bool:
+            command = click.option(name, is_flag=True, default=None, help=field.metadata["help"])(command)
+            continue
         kinds = [
             kind
             for kind in (int, float, str)
             if kind in (hints[field.name], *typing.get_args(hints[field.name]))
         ]
-        words = field.metadata["help"] + ("" if field.default is None else f" [{field.default}]")
-        command = click.option(f"--{field.name.replace('_', '-')}", type=kinds[0], default=None, help=words)(
-            command
-        )
+        words = field.metadata["help"] + ("" if field.default in (None, ()) else f" [{field.default}]")
+        command = click.option(name, type=kinds[0], default=None, help=words)(command)
     return command
 
 
@@ -73,11 +75,37 @@ def _spec_options(command: Any) -> Any:
 @click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
 def preview(*, at: float, out: Path, as_json: bool, **parameters: Any) -> None:
     """Write one frame of every pass as PNG."""
-    try:
-        spec = CitySpec(**{name: value for name, value in parameters.items() if value is not None})
-    except ValueError as error:
-        raise InputError(f"the city cannot be made so: {error}") from error
+    spec = _spec(parameters)
     from cosmos_core_city.preview import preview as look
 
     files = [path.as_posix() for path in look(spec, out, at)]
     click.echo(json.dumps({"files": files, "spec": attrs.asdict(spec)}) if as_json else "\n".join(files))
+
+
+def _spec(parameters: dict[str, Any]) -> CitySpec:
+    """The spec that the options given on the command line mean."""
+    try:
+        return CitySpec(**{name: value for name, value in parameters.items() if value is not None})
+    except ValueError as error:
+        raise InputError(f"the city cannot be made so: {error}") from error
+
+
+@city.command()
+@click.option("--resolved", is_flag=True, help="Of the resolved city instead of its parameters.")
+def schema(*, resolved: bool) -> None:
+    """Print the JSON schema of a city's parameters, or of the resolved city."""
+    from cosmos_core_city.schema import schema as schema_of
+
+    click.echo(json.dumps(schema_of(resolved=resolved), indent=2))
+
+
+@city.command()
+@_spec_options
+@click.option("--json", "as_json", is_flag=True, help="On one line.")
+def resolve(*, as_json: bool, **parameters: Any) -> None:
+    """Print the resolved city as JSON: every building, vehicle and tree, for any other builder."""
+    from cosmos_core_city.schema import plain
+    from cosmos_core_city.spec import resolve as resolved
+
+    facts = plain(resolved(_spec(parameters)))
+    click.echo(json.dumps(facts, indent=None if as_json else 2))

@@ -58,18 +58,25 @@ def ends(city: City, house: Building) -> tuple[bool, bool]:
 
 
 def body(
-    house: Building, frame: Frame, numbers: random.Random, materials: Materials, corners: tuple[bool, bool]
+    house: Building,
+    frame: Frame,
+    numbers: random.Random,
+    materials: Materials,
+    corners: tuple[bool, bool],
+    *,
+    shell: bool = True,
 ) -> Iterator[Part]:
-    """Walls, windows, ground floor, cornice and roof."""
+    """Walls, windows, ground floor, cornice and roof; without *shell* all but the walls and the flat of the roof."""
     wall = masonry(house, materials)
     spans, rows = openings(house)
-    yield from pierced(house.width, house.ground, house.top, spans, rows, wall)
+    if shell:
+        yield from pierced(house.width, house.ground, house.top, spans, rows, wall)
     lows, highs = holes(spans, rows)
     yield from windows(house, frame, lows, highs, numbers, materials)
-    yield from ground_floor(house, frame, numbers, materials, wall)
-    yield from sides(house, materials, wall, corners)
+    yield from ground_floor(house, frame, numbers, materials, wall, shell=shell)
+    yield from sides(house, materials, wall, corners, shell=shell)
     yield from cornice(house, materials)
-    yield from roof(house, numbers, materials, wall)
+    yield from roof(house, numbers, materials, wall, shell=shell)
     yield from belts(house, numbers, materials)
 
 
@@ -92,13 +99,15 @@ def belts(house: Building, numbers: random.Random, materials: Materials) -> Iter
     yield part(joined(shapes), stone, Label.BUILDING)
 
 
-def sides(house: Building, materials: Materials, wall: int, corners: tuple[bool, bool]) -> Iterator[Part]:
+def sides(
+    house: Building, materials: Materials, wall: int, corners: tuple[bool, bool], *, shell: bool
+) -> Iterator[Part]:
     """End walls and back. An end at a crossing has windows."""
     _, rows = openings(house)
     zs = [-0.3, house.ground, *(z for row in rows for z in row), house.top]
     back = -house.depth
     w = house.width
-    for z0, z1 in pairwise(zs):
+    for z0, z1 in pairwise(zs) if shell else ():
         strip = [
             [(0.0, back, z1), (0.0, 0.0, z1), (0.0, 0.0, z0), (0.0, back, z0)],
             [(w, 0.0, z1), (w, back, z1), (w, back, z0), (w, 0.0, z0)],
@@ -159,12 +168,15 @@ def cornice(house: Building, materials: Materials) -> Iterator[Part]:
     yield part(joined(shapes), paint, Label.CORNICE_ROOF)
 
 
-def roof(house: Building, numbers: random.Random, materials: Materials, wall: int) -> Iterator[Part]:
+def roof(
+    house: Building, numbers: random.Random, materials: Materials, wall: int, *, shell: bool
+) -> Iterator[Part]:
     """Roof, parapet, bulkhead and a chimney."""
     w, back, top = house.width, -house.depth, house.top
     tar = materials.row(Kind.CONCRETE, "#6a6762", "#000000", 0.0)
     corners = [[(0.0, back, top), (w, back, top), (w, 0.0, top), (0.0, 0.0, top)]]
-    yield part(quads(corners), tar, Label.CORNICE_ROOF)
+    if shell:
+        yield part(quads(corners), tar, Label.CORNICE_ROOF)
     low = [(0.0, back, top - 0.05), (w - 0.3, back, top - 0.05), (0.0, back, top - 0.05)]
     high = [(0.3, -0.02, top + 0.5), (w, -0.02, top + 0.5), (w, back + 0.3, top + 0.5)]
     yield part(boxes(low, high), wall, Label.BUILDING)

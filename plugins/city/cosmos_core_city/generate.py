@@ -16,24 +16,27 @@ from numpy.typing import NDArray
 
 from cosmos_core import controls, media
 from cosmos_core.errors import InputError
-from cosmos_core_city import camera, gates
-from cosmos_core_city.build import build
+from cosmos_core_city import aim, camera, gates, truth
 from cosmos_core_city.camera import Path as CameraPath
 from cosmos_core_city.gates import Seen
 from cosmos_core_city.labels import Label, table
 from cosmos_core_city.light import EXPOSURE, daylight
 from cosmos_core_city.prompt import suggest
 from cosmos_core_city.render import Renderer
+from cosmos_core_city.schema import digest
+from cosmos_core_city.sidecars import Sidecars
 from cosmos_core_city.spec import resolve
+from cosmos_core_city.wreck import wreck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cosmos_core.extend import Report
     from cosmos_core_city.render import Picture
     from cosmos_core_city.scene import Scene
     from cosmos_core_city.spec import City, CitySpec
+    from cosmos_core_city.wreck import Wreck
 
 SMALL = 320
 """Width of the pictures that the gates look at."""
@@ -70,6 +73,14 @@ class Moment:
     groups: NDArray[np.integer[Any]]
 
 
+def passes(profile: str) -> dict[str, str]:
+    """The passes of a clip and how each is encoded.
+
+    Cosmos 3 wants its blur made beforehand; Transfer 2.5 blurs by itself, and sealing derives what it would see.
+    """
+    return PASSES | ({"vis": "colour"} if profile == "cosmos3" else {})
+
+
 def output(spec: CitySpec) -> Output:
     """The profile's numbers, unless the spec has its own."""
     profile = controls.PROFILES[spec.profile]
@@ -82,7 +93,9 @@ def output(spec: CitySpec) -> Output:
 
 
 def generate(spec: CitySpec, folder: Path, report: Report) -> Mapping[str, object]:
-    """Make the clip of *spec* in *folder*: four videos and ``camera.json``. Gives the facts that made it.
+    """Make the clip of *spec* in *folder*: its passes, a proxy for browsers, ``camera.json`` and what it asks for beside.
+
+    Gives the facts that made it.
 
     Raises:
         InputError: when no path passes the gates; nothing is written then.
@@ -90,49 +103,84 @@ def generate(spec: CitySpec, folder: Path, report: Report) -> Mapping[str, objec
     out = output(spec)
     report(0, out.frames, "building the street")
     city = resolve(spec)
-    scene = build(city)
-    with Renderer(scene, daylight(spec, city), EXPOSURE) as renderer:
+    if city.blast:
+        report(0, out.frames, "letting things fall")
+    made = wreck(city, out.frames, float(out.fps))
+    scene = made.scene
+    with Renderer(scene, daylight(spec, city), EXPOSURE, motion=made.motion) as renderer:
         report(0, out.frames, "choosing a camera path")
-        shot = choose(spec, city, scene, renderer, out)
+        shot = choose(spec, city, made, renderer, out)
         colours = palette(shot.seen, spec.seed)
-        film(folder, scene, renderer, shot, out, colours, report)
+        with Sidecars(spec, scene, folder, (out.frames, out.height, out.width), out.fps) as beside:
+            film(folder, made, renderer, shot, out, colours, passes(spec.profile), beside, report)
     write_camera(folder / "camera.json", shot.path, out)
-    return facts(spec, city, scene, shot, out, colours)
+    controls.write_proxy(folder / "color.mp4", folder / "proxy.mp4")
+    return facts(spec, city, made, shot, out, colours) | {"sidecars": beside.facts()}
 
 
-def choose(spec: CitySpec, city: City, scene: Scene, renderer: Renderer, out: Output) -> Shot:
+def choose(spec: CitySpec, city: City, made: Wreck, renderer: Renderer, out: Output) -> Shot:
     """The first path that passes every gate.
 
     Raises:
         InputError: when none of the attempts does, with the reasons of the last.
     """
     refused: list[tuple[str, ...]] = []
-    for attempt in range(camera.ATTEMPTS):
+    attempts = camera.ATTEMPTS * (aim.MORE if city.blast else 1)
+    for attempt in range(attempts):
         path = camera.path(spec, city, out.frames, float(out.fps), attempt)
-        reasons = tuple(gates.refuse_path(scene, path))
+        reasons = (*gates.refuse_path(made.scene, path), *aim.refuse_aim(city, path))
         if not reasons:
-            seen = gates.survey(scene, list(small_pictures(renderer, path, out)))
-            reasons = seen.refusals or tuple(_shading(renderer, path, out))
+            pictures = list(small_pictures(renderer, path, out))
+            seen = with_rubble(gates.survey(made.scene, pictures), made, pictures)
+            reasons = (
+                seen.refusals
+                or tuple(_motion(path, pictures, out))
+                or tuple(_shading(renderer, path, out, spec.light))
+            )
             if not reasons:
                 return Shot(path=path, seen=seen, refused=tuple(refused))
         refused.append(reasons)
     raise InputError(
-        f"no {spec.camera} path of seed {spec.seed} passes the gates after {camera.ATTEMPTS} attempts: {refused[-1][0]}",
-        hint="another seed, another camera, or a shorter clip",
+        f"no {spec.camera} path of seed {spec.seed} passes the gates after {attempts} attempts: {refused[-1][0]}",
+        hint="try another seed, another camera, other light or a shorter clip",
     )
 
 
 def small_pictures(renderer: Renderer, path: CameraPath, out: Output) -> Iterator[Picture]:
-    """What the camera sees at every frame, small."""
+    """What the camera sees at the moments that the gates look at, small."""
     height = max(2, round(out.height * SMALL / out.width))
-    for frame in range(out.frames):
-        yield renderer.look(path.view(frame, out.width, out.height).scaled(SMALL, height))
+    for frame in gates.moments(out.frames):
+        yield renderer.look(path.view(frame, out.width, out.height).scaled(SMALL, height), frame)
 
 
-def _shading(renderer: Renderer, path: CameraPath, out: Output) -> Iterator[str]:
+def with_rubble(seen: Seen, made: Wreck, pictures: Sequence[Picture]) -> Seen:
+    """*seen* with the shares and the label of what has come off the houses in each of *pictures*."""
+    if made.motion is None:
+        return seen
+    scene, moved = made.scene, made.motion.moved()
+    shares, labels = seen.shares.copy(), set(seen.labels)
+    for picture, frame in zip(pictures, gates.moments(len(moved)), strict=True):
+        state = scene.state(moved[frame])
+        group, label = np.append(scene.grouped(state), 0), np.append(scene.classes(state), np.uint8(0))
+        here = np.bincount(group[picture.ids].ravel(), minlength=len(shares)) / picture.ids.size
+        shares = np.maximum(shares, here)
+        labels.update(np.unique(label[picture.ids]).tolist())
+    return attrs.evolve(seen, shares=shares, labels=tuple(sorted(labels)))
+
+
+def _motion(path: CameraPath, pictures: Sequence[Picture], out: Output) -> Iterator[str]:
+    for picture, frame in zip(pictures, gates.moments(out.frames), strict=True):
+        if frame + 1 < out.frames:
+            views = path.view(frame, out.width, out.height), path.view(frame + 1, out.width, out.height)
+            yield from gates.refuse_motion(picture, views, float(out.fps))
+
+
+def _shading(renderer: Renderer, path: CameraPath, out: Output, light: str) -> Iterator[str]:
+    width = min(out.width, gates.EDGE_WIDTH)
+    height = max(2, round(out.height * width / out.width))
     for frame in sorted({0, out.frames // 2, out.frames - 1}):
-        _, rgb = renderer.draw(path.view(frame, out.width, out.height))
-        yield from gates.refuse_shading(rgb)
+        _, rgb = renderer.draw(path.view(frame, out.width, out.height).scaled(width, height), frame)
+        yield from gates.refuse_shading(rgb, light)
 
 
 def palette(seen: Seen, seed: int) -> dict[int, tuple[int, int, int]]:
@@ -142,36 +190,47 @@ def palette(seen: Seen, seed: int) -> dict[int, tuple[int, int, int]]:
 
 def film(
     folder: Path,
-    scene: Scene,
+    made: Wreck,
     renderer: Renderer,
     shot: Shot,
     out: Output,
     colours: Mapping[int, tuple[int, int, int]],
+    styles: Mapping[str, str],
+    beside: Sidecars,
     report: Report,
 ) -> None:
     """Draw and encode every frame; the encoders work on one frame while the next is drawn."""
-    group = np.append(scene.group, 0).astype(np.uint16)
+    moved = made.motion.moved() if made.motion else None
     with ExitStack() as stack:
         videos = {
             name: stack.enter_context(
                 controls.VideoWriter(folder / f"{name}.mp4", out.width, out.height, out.fps, style)
             )
-            for name, style in PASSES.items()
+            for name, style in styles.items()
         }
         pool = stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="encode"))
         before: list[Future[None]] = []
         for frame in range(out.frames):
-            seen, rgb = renderer.draw(shot.path.view(frame, out.width, out.height))
+            seen, rgb = renderer.draw(shot.path.view(frame, out.width, out.height), frame)
             for done in before:
                 done.result()
-            made = Moment(rgb, seen.inverse, group[seen.ids])
+            state = made.scene.state(None if moved is None else moved[frame])
+            group = np.append(made.scene.grouped(state), 0).astype(np.uint16)
+            moment = Moment(rgb, seen.inverse, group[seen.ids])
             before = [
-                pool.submit(_encode, videos[name], name, made, shot.seen.depth_range, colours)
-                for name in PASSES
+                pool.submit(_encode, videos[name], name, moment, shot.seen.depth_range, colours)
+                for name in styles
             ]
+            before.append(pool.submit(beside.write, frame, sight(shot, made, seen, frame, out)))
             report(frame + 1, out.frames, "rendering")
         for done in before:
             done.result()
+
+
+def sight(shot: Shot, made: Wreck, seen: Picture, frame: int, out: Output) -> truth.Sight:
+    """What ground truth is taken from: what *frame* shows, from where, and where camera and bodies were before."""
+    view, before = (shot.path.view(at, out.width, out.height) for at in (frame, max(frame - 1, 0)))
+    return truth.Sight(picture=seen, view=view, before=before, bodies=made.bodies(frame))
 
 
 def _encode(
@@ -195,6 +254,8 @@ def control(
         return controls.depth(made.inverse, *depth_range)
     if name == "segmentation":
         return controls.segmentation(made.groups, colours)
+    if name == "vis":
+        return controls.vis_gaussian(made.color)
     return controls.edge(made.color) if name == "edge" else made.color
 
 
@@ -222,24 +283,32 @@ def write_camera(path: Path, taken: CameraPath, out: Output) -> None:
 def facts(
     spec: CitySpec,
     city: City,
-    scene: Scene,
+    made: Wreck,
     shot: Shot,
     out: Output,
     colours: Mapping[int, tuple[int, int, int]],
 ) -> dict[str, object]:
     """What made the clip, as JSON: enough to make it again and to read its passes."""
+    scene = made.scene
     names = {Label(number).name.lower() for number in shot.seen.labels}
     return {
         "scene": "city",
         "seed": spec.seed,
         "spec": attrs.asdict(spec),
-        "versions": {name: version(name) for name in ("cosmos-core-city", "cosmos-core", "numba", "numpy")},
+        "seeds": {
+            "city": spec.seed,
+            "segmentation": spec.seed,
+            "camera": f"{spec.seed}/camera {spec.camera} {shot.path.attempt}",
+        },
+        "city_sha256": digest(city),
+        "versions": versions(scene),
         "prompt": suggest(spec, city, names),
         "depth_range": list(shot.seen.depth_range),
         "depth_unit": "1/m",
         "palette": {scene.groups[number]: list(color) for number, color in colours.items()},
         "labels": table(),
         "labels_seen": sorted(names),
+        "destruction": made.facts,
         "triangles": len(scene.triangles),
         "instances": len(scene.instances),
         "camera": {
@@ -251,3 +320,9 @@ def facts(
             "focal": round(out.width / 2 / math.tan(math.radians(shot.path.fov) / 2), 6),
         },
     }
+
+
+def versions(scene: Scene) -> dict[str, str]:
+    """The packages that made the pixels; the physics engine only where something can move."""
+    names = ["cosmos-core-city", "cosmos-core", "numba", "numpy", "opencv-python-headless", "av"]
+    return {name: version(name) for name in [*names, *(["rapier3d"] if (scene.body >= 0).any() else [])]}

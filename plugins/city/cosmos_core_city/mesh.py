@@ -36,12 +36,16 @@ ALL_FACES = tuple(_FACES)
 
 @attrs.frozen(eq=False)
 class Part:
-    """Triangles that share a label: vertices (V, 3), triangles (T, 3), and a row of the material table each."""
+    """Triangles that share a label: vertices (V, 3), triangles (T, 3), and a row of the material table each.
+
+    ``body`` (V,) is what each vertex rides, -1 for what never moves; None where nothing of the part does.
+    """
 
     vertices: Floats
     triangles: Ints
     material: Ints
     label: Label
+    body: Ints | None = None
 
 
 @attrs.frozen

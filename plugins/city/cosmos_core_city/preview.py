@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from cosmos_core import controls, media
-from cosmos_core_city import camera
+from cosmos_core_city import camera, truth
 from cosmos_core_city.build import build
-from cosmos_core_city.generate import LEAST_SHARE, PASSES, Moment, choose, control, output
+from cosmos_core_city.generate import LEAST_SHARE, Moment, choose, control, output, passes, sight
 from cosmos_core_city.light import EXPOSURE, daylight
 from cosmos_core_city.render import Renderer
 from cosmos_core_city.spec import CitySpec, resolve
+from cosmos_core_city.wreck import wreck
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def preview(spec: CitySpec, folder: Path, moment: float) -> list[Path]:
-    """Write ``color.png`` and its controls for the frame at *moment*, 0 to 1 of the clip, into *folder*.
+    """Write ``color.png``, its controls and ``normal.png`` for the frame at *moment*, 0 to 1 of the clip, into *folder*.
 
     Depth takes its range from this frame alone, so it is brighter or darker than the same frame of a clip.
 
@@ -31,24 +33,30 @@ def preview(spec: CitySpec, folder: Path, moment: float) -> list[Path]:
     """
     out = output(spec)
     city = resolve(spec)
-    scene = build(city)
-    with Renderer(scene, daylight(spec, city), EXPOSURE) as renderer:
-        path = choose(spec, city, scene, renderer, out).path
+    whole = wreck(city, out.frames, float(out.fps))
+    scene = whole.scene
+    with Renderer(scene, daylight(spec, city), EXPOSURE, motion=whole.motion) as renderer:
+        shot = choose(spec, city, whole, renderer, out)
         frame = min(out.frames - 1, int(moment * out.frames))
-        seen, rgb = renderer.draw(path.view(frame, out.width, out.height))
-    groups = np.append(scene.group, 0)[seen.ids]
+        seen, rgb = renderer.draw(shot.path.view(frame, out.width, out.height), frame)
+    moved = whole.motion.moved()[frame] if whole.motion else None
+    groups = np.append(scene.grouped(scene.state(moved)), 0)[seen.ids]
     shares = np.bincount(groups.ravel()) / groups.size
     colours = controls.palette(np.flatnonzero(shares >= LEAST_SHARE).tolist(), spec.seed)
     made = Moment(rgb, seen.inverse, groups)
     span = controls.depth_range([seen.inverse])
     folder.mkdir(parents=True, exist_ok=True)
-    return [_save(folder / f"{name}.png", control(name, made, span, colours)) for name in PASSES]
+    pictures = {name: control(name, made, span, colours) for name in passes(spec.profile)}
+    pictures["normal"] = truth.normals(scene, sight(shot, whole, seen, frame, out))
+    with ThreadPoolExecutor(2, thread_name_prefix="png") as pool:
+        return list(pool.map(_save, [folder / f"{name}.png" for name in pictures], pictures.values()))
 
 
 def _save(path: Path, picture: NDArray[np.uint8]) -> Path:
     """A PNG of an RGB (H, W, 3) or grey (H, W) picture, whole or not at all."""
     part = path.with_name(path.name + ".part")
-    part.write_bytes(cv2.imencode(".png", picture[..., ::-1] if picture.ndim == 3 else picture)[1].tobytes())
+    pixels = picture[..., ::-1] if picture.ndim == 3 else picture
+    part.write_bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
     media.publish([(part, path)])
     return path
 

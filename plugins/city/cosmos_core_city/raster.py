@@ -41,6 +41,34 @@ def project(
 
 
 @exact
+def pose(first: int, last: int, rest: Array, body: Array, poses: Array, moved: Array) -> None:
+    """Rows *first* to *last* of points at *rest* (V, 3), each where its *body* takes it by *poses* (B, 3, 4)."""
+    for v in range(first, last):
+        b = body[v]
+        x, y, z = rest[v, 0], rest[v, 1], rest[v, 2]
+        if b < 0:
+            moved[v, 0], moved[v, 1], moved[v, 2] = x, y, z
+            continue
+        for axis in range(3):
+            moved[v, axis] = (
+                poses[b, axis, 0] * x + poses[b, axis, 1] * y + poses[b, axis, 2] * z + poses[b, axis, 3]
+            )
+
+
+@exact
+def turn(first: int, last: int, rest: Array, body: Array, poses: Array, turned: Array) -> None:
+    """Rows *first* to *last* of directions at *rest* (T, 3), each turned as its *body* is."""
+    for t in range(first, last):
+        b = body[t]
+        x, y, z = rest[t, 0], rest[t, 1], rest[t, 2]
+        if b < 0:
+            turned[t, 0], turned[t, 1], turned[t, 2] = x, y, z
+            continue
+        for axis in range(3):
+            turned[t, axis] = poses[b, axis, 0] * x + poses[b, axis, 1] * y + poses[b, axis, 2] * z
+
+
+@exact
 def before(a: Array, b: Array) -> bool:
     """Whether point *a* comes before *b* in an order that does not depend on who asks."""
     for axis in range(3):
@@ -311,18 +339,20 @@ def values(
     plane: Array,
     nearest: Array,
 ) -> None:
-    """Bands *first* to *last* of the greatest value a ray meets, 0 where it meets none: a shadow map."""
+    """Raise bands *first* to *last* of *nearest* to the greatest value a ray meets: a shadow map, from zeros."""
     height, width = nearest.shape
     keys = np.empty((BAND, width), dtype=np.int64)
     for band in range(first, last):
+        if starts[band] == starts[band + 1]:
+            continue
         top = band * BAND
         count = min(BAND, height - top)
         keys[:] = -1
         fill(order[starts[band] : starts[band + 1]], poly, counts, plane, 1.0, top, keys[:count])
         for row in range(count):
             for x in range(width):
-                nearest[top + row, x] = 0.0
                 if keys[row, x] >= 0:
                     t = keys[row, x] & 0xFFFFFFFF
                     value = plane[t, 0] * (x + 0.5) + plane[t, 1] * (top + row + 0.5) + plane[t, 2]
-                    nearest[top + row, x] = min(max(value, plane[t, 3]), plane[t, 4])
+                    value = min(max(value, plane[t, 3]), plane[t, 4])
+                    nearest[top + row, x] = max(nearest[top + row, x], np.float32(value))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from cosmos_core_city.poses import PoseCache
     from cosmos_core_city.scene import Scene
 
 NEAR = 0.2
@@ -69,13 +70,27 @@ class Picture:
 class Renderer:
     """Draws one scene under one light. Use it as a context: it owns threads.
 
-    The result does not depend on the number of threads.
+    Where *motion* says how bodies move, a frame is drawn as it is then; otherwise all frames are the scene at rest.
+    The result does not depend on the number of threads, nor on the frames drawn before.
     """
 
     def __init__(
-        self, scene: Scene, light: shade.Light, exposure: float, *, workers: int | None = None
+        self,
+        scene: Scene,
+        light: shade.Light,
+        exposure: float,
+        *,
+        motion: PoseCache | None = None,
+        workers: int | None = None,
     ) -> None:
         self._scene = scene
+        self._motion = motion if motion is not None and motion.poses.shape[1] else None
+        self._vertices, self._normals = scene.vertices, scene.normals
+        self._rides = np.ascontiguousarray(scene.rides)
+        self._back = np.zeros((1, 3, 4))
+        self._frame = -1
+        if self._motion is not None:
+            self._vertices, self._normals = scene.vertices.copy(), scene.normals.copy()
         self._light = light
         self._workers = workers or threads()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="city")
@@ -98,18 +113,21 @@ class Renderer:
     ) -> None:
         self._pool.shutdown()
 
-    def look(self, view: View) -> Picture:
+    def look(self, view: View, frame: int = 0) -> Picture:
         """Visibility and distance only."""
+        self._move(frame)
         order, starts = self._bin(view)
         return self._visible(view, order, starts)
 
-    def draw(self, view: View) -> tuple[Picture, NDArray[np.uint8]]:
+    def draw(self, view: View, frame: int = 0) -> tuple[Picture, NDArray[np.uint8]]:
         """Visibility, distance and the anti-aliased picture (H, W, 3), RGB."""
+        self._move(frame)
         if self._looks is None:
             self._looks = self._look_of_scene()
+        looks = self._looks_now(self._looks)
         order, starts = self._bin(view)
         seen = self._visible(view, order, starts)
-        shaded = self._shade(view, seen, self._looks)
+        shaded = self._shade(view, seen, looks)
         smooth = np.empty_like(shaded)
         self._each(
             len(starts) - 1,
@@ -126,6 +144,33 @@ class Renderer:
         for done in [self._pool.submit(work, a, b) for a, b in pairwise(edges)]:
             done.result()
 
+    def _move(self, frame: int) -> None:
+        """Put everything where it is in *frame*."""
+        if self._motion is None or frame == self._frame:
+            return
+        scene, poses = self._scene, self._motion.matrices(frame)
+        self._each(
+            len(scene.vertices),
+            lambda a, b: raster.pose(a, b, scene.vertices, scene.body, poses, self._vertices),
+            4096,
+        )
+        self._each(
+            len(scene.triangles),
+            lambda a, b: raster.turn(a, b, scene.normals, self._rides, poses, self._normals),
+            4096,
+        )
+        turn = np.swapaxes(poses[:, :, :3].astype(np.float64), 1, 2)
+        shift = -np.einsum("bij,bj->bi", turn, poses[:, :, 3].astype(np.float64))
+        self._back = np.ascontiguousarray(np.concatenate([turn, shift[:, :, None]], axis=2))
+        self._frame = frame
+
+    def _looks_now(self, looks: shade.Looks) -> shade.Looks:
+        """*looks* with the shadows of what moves where it is now."""
+        if self._motion is None:
+            return looks
+        shadows = self._cast(looks.sun, looks.shadows.copy(), self._scene.still, len(self._scene.triangles))
+        return looks._replace(normals=self._normals, shadows=shadows, back=self._back)
+
     def _prepare(
         self,
         camera: NDArray[np.float64],
@@ -133,29 +178,33 @@ class Renderer:
         size: tuple[int, int],
         *,
         perspective: bool,
-        far: float,
+        first: int = 0,
+        last: int | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         scene = self._scene
+        stop = len(scene.triangles) if last is None else last
         self._each(
             len(scene.vertices),
             lambda a, b: raster.project(
-                scene.vertices[a:b], camera, lens, perspective, self._seen[a:b], self._screen[a:b]
+                self._vertices[a:b], camera, lens, perspective, self._seen[a:b], self._screen[a:b]
             ),
             4096,
         )
         self._each(
-            len(scene.triangles),
+            stop - first,
             lambda a, b: raster.setup(
-                a, b, scene.triangles, scene.thin, self._seen, self._screen, lens, perspective, NEAR, far, size,
+                a + first, b + first, scene.triangles, scene.thin, self._seen, self._screen, lens, perspective, NEAR, 0.0, size,
                 self._poly, self._counts, self._plane, self._rows,
             ),
             2048,
         )  # fmt: skip
         starts = np.empty((size[1] + raster.BAND - 1) // raster.BAND + 1, dtype=np.int64)
+        self._rows[:first] = 0
+        self._rows[stop:] = 0
         return raster.sort(self._rows, starts), starts
 
     def _bin(self, view: View) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        return self._prepare(_inverse(view.pose), view.lens, view.size, perspective=True, far=0.0)
+        return self._prepare(_inverse(view.pose), view.lens, view.size, perspective=True)
 
     def _visible(self, view: View, order: NDArray[np.int32], starts: NDArray[np.int64]) -> Picture:
         width, height = view.size
@@ -173,23 +222,27 @@ class Renderer:
         scene = self._scene
         sun, texel = sun_camera(scene, np.array(self._light.sun))
         return shade.Looks(
-            normals=scene.normals,
+            normals=self._normals,
             material=scene.material,
             table=scene.materials,
             tile=noise(),
             letters=lettering(),
             tones=shade.curve(self._exposure),
-            shadows=self._cast(sun),
+            shadows=self._cast(sun, np.zeros((SHADOW, SHADOW), dtype=np.float32), 0, scene.still),
             sun=sun,
             texel=texel,
+            rest=scene.normals,
+            rides=self._rides,
+            back=self._back,
         )
 
-    def _cast(self, camera: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The shadow map: for each texel, how near to the sun its nearest surface is."""
+    def _cast(
+        self, camera: NDArray[np.float64], nearest: NDArray[np.float32], first: int, last: int
+    ) -> NDArray[np.float32]:
+        """The shadow map *nearest* with triangles *first* to *last*: how near to the sun each texel's surface is."""
         order, starts = self._prepare(
-            camera, (1.0, 1.0, 0.0, 0.0), (SHADOW, SHADOW), perspective=False, far=0.0
+            camera, (1.0, 1.0, 0.0, 0.0), (SHADOW, SHADOW), perspective=False, first=first, last=last
         )
-        nearest = np.empty((SHADOW, SHADOW), dtype=np.float32)
         self._each(
             len(starts) - 1,
             lambda a, b: raster.values(a, b, order, starts, self._poly, self._counts, self._plane, nearest),

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from cosmos_core_city.labels import Label
 from cosmos_core_city.mesh import Part, placed
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Thing:
     parts: tuple[Part, ...]
     solid: bool = True
     """Whether a camera keeps away from its box."""
+    rubble: str = ""
+    """The group of what comes off it; none for things that stay one thing, as vehicles do."""
 
 
 @attrs.frozen
@@ -60,11 +63,41 @@ class Scene:
     """Boxes (N, 2, 3) that a camera keeps away from."""
     core: NDArray[np.float64]
     """The box (2, 3) in which shadows fall."""
+    body: NDArray[np.int32]
+    """The body that each vertex rides (V,), -1 for what never moves."""
+    rubble: NDArray[np.int32]
+    """For each group, the group of what has come off it; itself where that stays with it."""
+    still: int
+    """How many triangles never move; they come first."""
 
     @property
     def group(self) -> NDArray[np.int32]:
         """The group of each triangle (T,)."""
         return np.array([item.group for item in self.instances], dtype=np.int32)[self.instance]
+
+    @property
+    def rides(self) -> NDArray[np.int32]:
+        """The body of each triangle (T,), -1 for what never moves."""
+        return self.body[self.triangles[:, 0]]
+
+    def state(self, moved: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+        """The damage state of each triangle (T,): 1 where it rides one of the bodies that have *moved* (B,), else 0."""
+        if moved is None or not len(moved):
+            return np.zeros(len(self.triangles), dtype=np.uint8)
+        return np.append(moved, np.False_)[self.rides].astype(np.uint8)
+
+    def grouped(self, state: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """The group of each triangle (T,) in the segmentation control, when its damage state is *state* (T,).
+
+        A piece is of its building until it has moved :data:`cosmos_core_city.poses.DETACHED`, and of that
+        building's rubble from then on. So a colour never comes back, and what has not let go is never rubble.
+        """
+        return np.where(state == 1, self.rubble[self.group], self.group)
+
+    def classes(self, state: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The label of each triangle (T,): its origin, or rubble where it has come off a building."""
+        loose = (state == 1) & (self.rubble[self.group] != self.group)
+        return np.where(loose, np.uint8(Label.RUBBLE), self.label)
 
 
 def thing(
@@ -81,7 +114,8 @@ def assemble(
     core: NDArray[np.float64],
 ) -> Scene:
     """All *things* as one scene; degenerate triangles are left out."""
-    groups = ("sky", *dict.fromkeys(item.group for item in things))
+    rubble = [item.rubble for item in things if item.rubble]
+    groups = ("sky", *dict.fromkeys([*(item.group for item in things), *rubble]))
     number = {name: index for index, name in enumerate(groups)}
     parts = [(index, part) for index, item in enumerate(things) for part in item.parts]
     offsets = np.cumsum([0, *(len(part.vertices) for _, part in parts)])
@@ -89,8 +123,13 @@ def assemble(
     triangles = np.concatenate([p.triangles + o for (_, p), o in zip(parts, offsets[:-1], strict=True)])
     counts = [len(part.triangles) for _, part in parts]
     material = np.concatenate([part.material for _, part in parts])
+    body = np.concatenate([np.full(len(p.vertices), -1) if p.body is None else p.body for _, p in parts])
     normals, area = _normals(vertices, triangles)
-    keep = area > 1e-10
+    moves = body[triangles[:, 0]] >= 0
+    keep = np.concatenate([np.flatnonzero((area > 1e-10) & ~moves), np.flatnonzero((area > 1e-10) & moves)])
+    into = np.arange(len(groups), dtype=np.int32)
+    for item in things:
+        into[number[item.group]] = number[item.rubble or item.group]
     boxes = [_box(item) for item in things]
     return Scene(
         vertices=vertices,
@@ -110,6 +149,9 @@ def assemble(
             -1, 2, 3
         ),
         core=core,
+        body=body.astype(np.int32),
+        rubble=into,
+        still=int(((area > 1e-10) & ~moves).sum()),
     )
 
 

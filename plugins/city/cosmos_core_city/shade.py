@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Array: TypeAlias = NDArray[Any]
     Colour: TypeAlias = tuple[float, float, float]
     Lens: TypeAlias = tuple[float, float, float, float]
+    Rest: TypeAlias = tuple[float, float, float, float, float, float, float, float, float]
 
 CURVE = 4096
 """Steps of the tone curve."""
@@ -42,6 +43,16 @@ class Light(NamedTuple):
     """Distance of the house fronts from the middle of the street, metres."""
     roofs: float
     """Typical height of the roofs, metres."""
+    day: float
+    """How bright the world is that windows reflect, clouds scatter and rooms borrow from; 1 at noon."""
+    homes: float
+    """Share of the windows behind which a lamp burns."""
+    electric: float
+    """Strength of the light in rooms, signs and lanterns; 0 is off."""
+    snow: float
+    """How much of what faces the sky is white, 0 to 1."""
+    posts: NDArray[np.float64]
+    """(N, 8), lamps and shop fronts that light what is around them: place, colour, reach in metres, 1 if it shines down."""
 
 
 class Looks(NamedTuple):
@@ -65,6 +76,12 @@ class Looks(NamedTuple):
     """(3, 4): world points to the map's columns, rows and depth."""
     texel: float
     """Size of a texel, metres."""
+    rest: NDArray[np.float32]
+    """(T, 3), the normals before anything moved: textures stick to what flies."""
+    rides: NDArray[np.int32]
+    """(T,), the body of each triangle, -1 for what never moves."""
+    back: NDArray[np.float64]
+    """(B, 3, 4): points of a body's triangles to where they rested."""
 
 
 def curve(exposure: float) -> NDArray[np.uint8]:
@@ -88,7 +105,7 @@ def sky(light: Light, tile: Array, dx: float, dy: float, dz: float) -> Colour:
         cover = grain(tile, dx * reach + 0.3, dy * reach + 0.7) * 0.9 + light.clouds - 0.45
         mix = min(1.0, max(0.0, cover * 2.4)) * min(1.0, up * 5.0)
         mix = mix * mix * (3.0 - 2.0 * mix) * 0.85
-        white = 0.86 * (light.horizon[0] + light.horizon[1] + light.horizon[2]) / 3.0 + 0.35
+        white = 0.86 * (light.horizon[0] + light.horizon[1] + light.horizon[2]) / 3.0 + 0.35 * light.day
         r, g, b = r + (white - r) * mix, g + (white - g) * mix, b + (white * 1.02 - b) * mix
     towards = max(0.0, dx * light.sun[0] + dy * light.sun[1] + dz * light.sun[2])
     glow = 0.25 * towards**8 + 1.2 * towards**96
@@ -114,7 +131,7 @@ def mirrored(
             top = light.roofs * (0.85 + 0.3 * chance(int(np.floor(along / 9.0)), 3 if dy > 0.0 else 4, 1))
             solid = min(1.0, max(0.0, (top - height) * 0.8 + 0.5))
             floor = 0.7 + 0.3 * min(1.0, max(0.0, height / 4.0))
-            tone = (0.75 + 0.35 * chance(int(np.floor(along / 9.0)), 5, 2)) * floor * 0.34
+            tone = (0.75 + 0.35 * chance(int(np.floor(along / 9.0)), 5, 2)) * floor * 0.34 * light.day
             r, g, b = r + (tone - r) * solid, g + (tone * 0.84 - g) * solid, b + (tone * 0.72 - b) * solid
     return r, g, b
 
@@ -283,6 +300,83 @@ def axes(
 
 
 @inner
+def at_rest(
+    b: int,
+    back: Array,
+    normal: Array,
+    px: float,
+    py: float,
+    pz: float,
+    dx: float,
+    dy: float,
+    dz: float,
+    nx: float,
+    ny: float,
+    nz: float,
+) -> Rest:
+    """A point, the view and the normal that faces it, as they would be had body *b* not moved; *normal* was there."""
+    if b < 0:
+        return px, py, pz, dx, dy, dz, nx, ny, nz
+    x = back[b, 0, 0] * px + back[b, 0, 1] * py + back[b, 0, 2] * pz + back[b, 0, 3]
+    y = back[b, 1, 0] * px + back[b, 1, 1] * py + back[b, 1, 2] * pz + back[b, 1, 3]
+    z = back[b, 2, 0] * px + back[b, 2, 1] * py + back[b, 2, 2] * pz + back[b, 2, 3]
+    ex = back[b, 0, 0] * dx + back[b, 0, 1] * dy + back[b, 0, 2] * dz
+    ey = back[b, 1, 0] * dx + back[b, 1, 1] * dy + back[b, 1, 2] * dz
+    ez = back[b, 2, 0] * dx + back[b, 2, 1] * dy + back[b, 2, 2] * dz
+    ox, oy, oz = float(normal[0]), float(normal[1]), float(normal[2])
+    if ex * ox + ey * oy + ez * oz > 0.0:
+        ox, oy, oz = -ox, -oy, -oz
+    return x, y, z, ex, ey, ez, ox, oy, oz
+
+
+@inner
+def lamplight(
+    posts: Array, px: float, py: float, pz: float, nx: float, ny: float, nz: float
+) -> tuple[float, float, float]:
+    """What a surface at a point gets from the lamps and shop fronts near it; they cast no shadows."""
+    r = g = b = 0.0
+    for i in range(posts.shape[0]):
+        reach = posts[i, 6]
+        x, y = posts[i, 0] - px, posts[i, 1] - py
+        if abs(x) > reach or abs(y) > reach:
+            continue
+        z = posts[i, 2] - pz
+        square = x * x + y * y + z * z + 0.25
+        edge = 1.0 - square / (reach * reach)
+        if edge <= 0.0:
+            continue
+        far = np.sqrt(square)
+        k = max(0.0, 0.2 + 0.8 * (x * nx + y * ny + z * nz) / far) * edge * edge / square
+        if posts[i, 7] > 0.5:
+            k *= min(1.0, max(0.0, z / far * 1.8 - 0.35))
+        r += posts[i, 3] * k
+        g += posts[i, 4] * k
+        b += posts[i, 5] * k
+    return r, g, b
+
+
+@inner
+def burns(light: Light, variant: float) -> float:
+    """How strongly the lamp burns behind the window with this number in [0, 1): 0 where nobody is in."""
+    number = int(variant * 1000.0 + 0.5)
+    if chance(number, 17, 3) >= light.homes:
+        return 0.0
+    return light.electric * (0.55 + 0.9 * chance(number, 5, 23))
+
+
+@inner
+def snowed(light: Light, tile: Array, kind: int, px: float, py: float, nz: float, near: float) -> float:
+    """How white the snow makes a point: upward faces under open sky; wheels keep their tracks clear."""
+    flat = min(1.0, max(0.0, (nz - 0.4) * 3.0)) * min(1.0, max(0.0, near * 2.0 - 0.5))
+    drift = light.snow * 1.7 - 0.35 + 0.5 * grain(tile, px / 9.0, py / 9.0)
+    cover = flat * min(1.0, max(0.0, drift * 2.2))
+    if kind == 4:
+        track = abs(abs(abs(py) - 1.75) - 0.8)
+        cover *= 0.2 + 0.8 * min(1.0, max(0.0, track * 2.6 - 0.55 + 0.5 * grain(tile, px / 17.0, py / 3.0)))
+    return cover
+
+
+@inner
 def surface(
     table: Array,
     material: Array,
@@ -305,13 +399,17 @@ def surface(
     cosine: float,
     footprint: float,
     near: float,
+    rest: Rest,
 ) -> Colour:
-    """The light that leaves a point of triangle *t* towards the eye, *near* being its share of open sky."""
+    """The light that leaves a point of triangle *t* towards the eye, *near* being its share of open sky.
+
+    Light is reckoned where the point is, its texture where it was at *rest*.
+    """
     m = material[t]
     kind = int(table[m, 0])
     towards = nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2]
     shadow = 0.0
-    if towards > 0.0 or kind == 7:
+    if light.sun_color[0] > 0.0 and (towards > 0.0 or kind == 7):
         lift = texel * (0.6 + 1.6 * (1.0 - max(towards, 0.0)))
         off = texel
         shadow = lit(
@@ -324,28 +422,49 @@ def surface(
     direct = max(towards, 0.0) * shadow
     if kind == 7:
         direct = 0.55 * direct + 0.30 * shadow
-    u, v, du, dn, upright = axes(px, py, pz, dx, dy, nx, ny, nz)
+    u, v, du, dn, upright = axes(rest[0], rest[1], rest[2], rest[3], rest[4], rest[6], rest[7], rest[8])
     shine, seen = table[m, 7], 0.0
     sr = sg = sb = 0.0
     if kind == 5:
-        sr, sg, sb = window(table, m, u, v, du, dn, dz, footprint, direct * 0.8 + 0.25)
+        sr, sg, sb = window(table, m, u, v, du, dn, rest[5], footprint, (direct * 0.8 + 0.25) * light.day)
+        lamp = burns(light, table[m, 14]) if table[m, 15] < 0.5 else 0.8 * light.electric
+        shut = min(1.0, light.day * 1.5)
+        sr, sg, sb = sr * (shut + lamp), sg * (shut + 0.78 * lamp), sb * (shut + 0.50 * lamp)
         r = g = b = 0.0
         seen = 1.0
     elif kind == 10 and upright:
         r, g, b, pane = tower(table, m, tile, u, v, footprint)
         shine = 0.35 * pane
+        if light.electric > 0.0:
+            column, floor = np.floor(u / table[m, 8]), np.floor(v / table[m, 9])
+            lamp = burns(light, chance(int(column), int(floor), int(table[m, 12]) + 31)) * 0.11 * pane
+            sr, sg, sb = lamp, 0.74 * lamp, 0.44 * lamp
     elif kind == 1 and not upright:
         r, g, b = float(table[m, 1]), float(table[m, 2]), float(table[m, 3])
     else:
         r, g, b = albedo(kind, table, m, tile, letters, u, v, footprint, t)
+    if kind == 9:
+        sr, sg, sb = r * light.electric * 0.25, g * light.electric * 0.25, b * light.electric * 0.25
+    elif kind == 0 and table[m, 9] > 0.0:
+        sr, sg, sb = (
+            r * table[m, 9] * light.electric,
+            g * table[m, 9] * light.electric,
+            b * table[m, 9] * light.electric,
+        )
+    if light.snow > 0.0 and kind not in (5, 7, 9):
+        white = snowed(light, tile, kind, px, py, nz, near)
+        r, g, b = r + (0.70 - r) * white, g + (0.73 - g) * white, b + (0.79 - b) * white
     deep = 0.62 + 0.38 * min(1.0, max(0.0, pz / light.roofs))
     above = (0.5 + 0.5 * nz) * deep * near + 0.06 * near
     below = ((0.5 - 0.5 * nz) * 0.9 + 0.25) * near
     k = direct * (0.65 + 0.35 * near)
-    r = r * (light.sun_color[0] * k + light.ambient[0] * above + light.bounce[0] * below)
-    g = g * (light.sun_color[1] * k + light.ambient[1] * above + light.bounce[1] * below)
-    b = b * (light.sun_color[2] * k + light.ambient[2] * above + light.bounce[2] * below)
-    r, g, b = r + (sr - r) * seen, g + (sg - g) * seen, b + (sb - b) * seen
+    lr = lg = lb = 0.0
+    if light.electric > 0.0:
+        lr, lg, lb = lamplight(light.posts, px, py, pz, nx, ny, nz)
+    r = r * (light.sun_color[0] * k + light.ambient[0] * above + light.bounce[0] * below + lr * near)
+    g = g * (light.sun_color[1] * k + light.ambient[1] * above + light.bounce[1] * below + lg * near)
+    b = b * (light.sun_color[2] * k + light.ambient[2] * above + light.bounce[2] * below + lb * near)
+    r, g, b = r * (1.0 - seen) + sr, g * (1.0 - seen) + sg, b * (1.0 - seen) + sb
     if shine > 0.0:
         mx, my, mz = dx + 2.0 * cosine * nx, dy + 2.0 * cosine * ny, dz + 2.0 * cosine * nz
         mr, mg, mb = mirrored(light, tile, px, py, pz, mx, my, mz)
@@ -383,7 +502,7 @@ def shade(
     *camera* (3, 4) turns camera coordinates into the world's.
     """
     width = ids.shape[1]
-    normals, material, table, tile, letters, tones, shadows, sun, texel = looks
+    normals, material, table, tile, letters, tones, shadows, sun, texel, rest, rides, back = looks
     for y in range(first, last):
         for x in range(width):
             cx, cy = (x + 0.5 - lens[2]) / lens[0], (y + 0.5 - lens[3]) / lens[1]
@@ -402,6 +521,7 @@ def shade(
                 cosine = -(dx * nx + dy * ny + dz * nz)
                 if cosine < 0.0:
                     nx, ny, nz, cosine = -nx, -ny, -nz, -cosine
+                stuck = at_rest(rides[t], back, rest[t], px, py, pz, dx, dy, dz, nx, ny, nz)
                 footprint = z / lens[0] / np.sqrt(max(cosine, 0.02))
                 near = around(open_sky, inverse, x, y, z)
                 r, g, b = surface(
@@ -426,6 +546,7 @@ def shade(
                     cosine,
                     footprint,
                     near,
+                    stuck,
                 )
                 veil = 1.0 - np.exp(-light.haze * z * length)
                 r += (light.horizon[0] - r) * veil

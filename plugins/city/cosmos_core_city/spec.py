@@ -15,34 +15,95 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-CAMERAS = ("dolly", "dashcam", "drone")
+CAMERAS = ("dolly", "dashcam", "drone", "aerial", "tripod")
+LIGHTS = ("day", "overcast", "dusk", "night")
+SEASONS = ("summer", "autumn", "winter")
+OFFSETS = ("before", "during", "after")
 PROFILES = ("transfer2.5", "cosmos3", "transfer1")
+TRUTH = ("normal", "normal_camera", "motion", "depth", "instance", "semantic", "damage")
+"""Ground truth that a clip carries on request; see :mod:`cosmos_core_city.truth`."""
+ALL = "all"
 
 
-def between(low: float, high: float) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+@attrs.frozen
+class Between:
     """A validator for numbers from *low* to *high*."""
 
-    def check(_: object, field: attrs.Attribute[Any], value: float | None) -> None:
-        if value is not None and not low <= value <= high:
-            raise ValueError(f"{field.name} is {value}; allowed is {low} to {high}")
+    low: float
+    high: float
 
-    return check
+    def __call__(self, _: object, field: attrs.Attribute[Any], value: float | None) -> None:
+        """Refuse *value* when it is outside."""
+        if value is not None and not self.low <= value <= self.high:
+            raise ValueError(f"{field.name} is {value}; allowed is {self.low} to {self.high}")
+
+    @property
+    def schema(self) -> dict[str, object]:
+        """The same in words of JSON Schema."""
+        return {"minimum": self.low, "maximum": self.high}
 
 
-def one_of(*words: str) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+@attrs.frozen
+class OneOf:
     """A validator for words out of a list."""
 
-    def check(_: object, field: attrs.Attribute[Any], value: str) -> None:
-        if value not in words:
-            raise ValueError(f"{field.name} is {value!r}; allowed is {', '.join(words)}")
+    words: tuple[str, ...]
 
-    return check
+    def __call__(self, _: object, field: attrs.Attribute[Any], value: str) -> None:
+        """Refuse *value* when it is none of them."""
+        if value not in self.words:
+            raise ValueError(f"{field.name} is {value!r}; allowed is {', '.join(self.words)}")
+
+    @property
+    def schema(self) -> dict[str, object]:
+        """The same in words of JSON Schema."""
+        return {"enum": list(self.words)}
 
 
-def even(_: object, field: attrs.Attribute[Any], value: int | None) -> None:
+@attrs.frozen
+class Even:
     """A validator for picture sizes: video with halved colour has even sides."""
-    if value is not None and (not 64 <= value <= 4096 or value % 2):
-        raise ValueError(f"{field.name} is {value}; allowed are even numbers from 64 to 4096")
+
+    def __call__(self, _: object, field: attrs.Attribute[Any], value: int | None) -> None:
+        """Refuse *value* when it is odd, too small or too large."""
+        if value is not None and (not 64 <= value <= 4096 or value % 2):
+            raise ValueError(f"{field.name} is {value}; allowed are even numbers from 64 to 4096")
+
+    @property
+    def schema(self) -> dict[str, object]:
+        """The same in words of JSON Schema."""
+        return {"minimum": 64, "maximum": 4096, "multipleOf": 2}
+
+
+@attrs.frozen
+class SomeOf:
+    """A validator for several words out of a list, or the word ``all``."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, _: object, field: attrs.Attribute[Any], value: Sequence[str]) -> None:
+        """Refuse *value* when one of its words is unknown."""
+        if unknown := [word for word in value if word not in (*self.words, ALL)]:
+            raise ValueError(f"{field.name} has {unknown[0]!r}; allowed is {', '.join((*self.words, ALL))}")
+
+    @property
+    def schema(self) -> dict[str, object]:
+        """The same in words of JSON Schema."""
+        return {"items": {"enum": [*self.words, ALL]}}
+
+
+def names(value: Sequence[str] | str) -> tuple[str, ...]:
+    """Words as a tuple: of a list, or of a text with commas as people type it."""
+    words = value.split(",") if isinstance(value, str) else value
+    return tuple(word.strip() for word in words if word)
+
+
+between, even = Between, Even()
+
+
+def one_of(*words: str) -> OneOf:
+    """A validator for words out of a list."""
+    return OneOf(words)
 
 
 def _option(default: Any, words: str, *checks: Callable[..., None]) -> Any:
@@ -57,20 +118,47 @@ class CitySpec:
         1, "which city: buildings, vehicles, trees and the camera's path", between(0, 2**31 - 1)
     )
     profile: str = _option("transfer2.5", "the model's size, length and rate", one_of(*PROFILES))
-    camera: str = _option("dolly", "dolly, dashcam or drone", one_of(*CAMERAS))
+    camera: str = _option("dolly", ", ".join(CAMERAS), one_of(*CAMERAS))
+    light: str = _option("day", ", ".join(LIGHTS), one_of(*LIGHTS))
+    season: str = _option("summer", "summer, autumn, or winter with bare trees", one_of(*SEASONS))
+    snow: float = _option(0.0, "how much of what faces the sky lies under snow", between(0.0, 1.0))
     sun_azimuth: float = _option(
-        232.0, "degrees from the street's direction, counter-clockwise", between(0.0, 360.0)
+        232.0, "degrees from the street's direction, counter-clockwise; by day and dusk", between(0.0, 360.0)
     )
-    sun_elevation: float = _option(47.0, "degrees above the horizon", between(5.0, 85.0))
+    sun_elevation: float = _option(47.0, "degrees above the horizon; by day", between(5.0, 85.0))
     haze: float = _option(0.25, "0 is clear air, 1 hides the end of the block", between(0.0, 1.0))
     clouds: float = _option(0.35, "share of the sky that clouds cover", between(0.0, 1.0))
     vehicles: float = _option(0.8, "share of the parking places that are taken", between(0.0, 1.0))
     trees: float = _option(0.6, "share of the tree pits that hold a tree", between(0.0, 1.0))
     storeys: int = _option(5, "typical number of storeys", between(3, 7))
+    palette: int | None = _option(
+        None, "walls and paint of other colours on the same houses", between(0, 2**31 - 1)
+    )
+    damage: float = _option(0.0, "0 is untouched, 1 breaks all within the blast", between(0.0, 1.0))
+    blast: float | None = _option(
+        None, "metres along the block, instead of a house that the camera sees", between(0.0, 84.0)
+    )
+    power: float = _option(1.0, "1 throws the nearest pieces at 9 m/s", between(0.1, 3.0))
+    offset: str = _option(
+        "during",
+        "before: the blast ends the clip, during: it begins it, after: the dust has settled",
+        one_of(*OFFSETS),
+    )
     width: int | None = _option(None, "pixels, instead of the profile's", even)
     height: int | None = _option(None, "pixels, instead of the profile's", even)
     frames: int | None = _option(None, "frames, instead of the profile's", between(2, 2000))
     fps: int | None = _option(None, "frames a second, instead of the profile's", between(1, 120))
+    truth: tuple[str, ...] | str = attrs.field(
+        default=(),
+        converter=names,
+        validator=SomeOf(TRUTH),
+        metadata={"help": f"ground truth beside the clip: {', '.join(TRUTH)}, or all"},
+    )
+    boxes: bool = attrs.field(
+        default=False,
+        validator=attrs.validators.instance_of(bool),
+        metadata={"help": "2D and 3D boxes of every instance as COCO-style JSON"},
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -133,12 +221,14 @@ class Vehicle:
 
 @attrs.frozen(kw_only=True)
 class Tree:
-    """A street tree: its pit, its height in metres and the seed of its crown."""
+    """A street tree: its pit, its height in metres, the seed of its crown and what grows on it."""
 
     x: float
     y: float
     height: float
     seed: int
+    leaves: str = "green"
+    """``green``, ``yellow``, or ``none`` for a bare tree."""
 
 
 @attrs.frozen(kw_only=True)
@@ -149,6 +239,23 @@ class Prop:
     x: float
     y: float
     side: int
+
+
+@attrs.frozen(kw_only=True)
+class Blast:
+    """What happens to the block. Metres and seconds."""
+
+    center: tuple[float, float, float]
+    radius: float
+    power: float
+    damage: float
+    """0 leaves everything as it is, 1 breaks all within the radius."""
+    delay: float
+    """From the beginning of the simulation to the blast."""
+    preroll: float
+    """From the beginning of the simulation to the first frame."""
+    victims: tuple[int, ...]
+    """Rows of ``buildings`` that may break."""
 
 
 @attrs.frozen(kw_only=True)
@@ -166,6 +273,7 @@ class City:
     trees: tuple[Tree, ...]
     props: tuple[Prop, ...]
     seed: int
+    blast: Blast | None = None
 
     @property
     def facade(self) -> float:
@@ -176,6 +284,12 @@ class City:
 LENGTH, ROAD, SIDEWALK = 84.0, 6.0, 4.6
 CROSSING = 12.0
 """Width between the kerbs of the streets that cross at both ends."""
+RADIUS = 7.0
+"""Metres from a blast within which it can break things."""
+EARLY = 1 / 3
+"""Seconds between the blast and the nearer end of a clip that shows it: 8 frames of 24 a second."""
+SETTLED = 6.0
+"""Seconds after the blast at which nearly all that it broke lies still; what hangs loose may fall later."""
 
 _WALLS = (
     ("brick", "#8f5544", "#b9a793", "#cfc3ae", "red-brick"),
@@ -206,9 +320,9 @@ _CAR_COLORS = (
 
 def resolve(spec: CitySpec) -> City:
     """The city that *spec* means. Every kind of thing draws from its own numbers, so one does not shift another."""
-    buildings = tuple(item for side in (1, -1) for item in _row(spec, side))
+    buildings = tuple(_painted(spec, [item for side in (1, -1) for item in _row(spec, side)]))
     vehicles = tuple(_vehicles(spec))
-    return City(
+    city = City(
         length=LENGTH,
         road=ROAD,
         sidewalk=SIDEWALK,
@@ -218,6 +332,39 @@ def resolve(spec: CitySpec) -> City:
         trees=tuple(_trees(spec)),
         props=tuple(_props(spec)),
         seed=spec.seed,
+    )
+    return attrs.evolve(city, blast=_blast(spec, city)) if spec.damage else city
+
+
+def _blast(spec: CitySpec, city: City) -> Blast:
+    """Behind the front of the house that was asked for, or of one that the camera sees."""
+    from cosmos_core_city.aim import seconds, watched
+
+    numbers = draw(spec, "blast")
+    row, length = watched(spec, city), seconds(spec)
+    house = city.buildings[row]
+    x = house.x + house.width * numbers.uniform(0.35, 0.65) if spec.blast is None else spec.blast
+    height = house.ground + house.storey * numbers.uniform(0.3, 0.7)
+    return Blast(
+        center=(round(x, 3), round(house.side * (city.facade + 1.2), 3), round(height, 3)),
+        radius=RADIUS,
+        power=spec.power,
+        damage=spec.damage,
+        delay={"before": max(0.0, length - EARLY), "during": min(EARLY, length / 3), "after": 0.0}[
+            spec.offset
+        ],
+        preroll=SETTLED if spec.offset == "after" else 0.0,
+        victims=_victims(city, row, x),
+    )
+
+
+def _victims(city: City, row: int, x: float) -> tuple[int, ...]:
+    """The house of the blast and those beside it that reach nearer than a share of the radius."""
+    return tuple(
+        index
+        for index, house in enumerate(city.buildings)
+        if house.side == city.buildings[row].side
+        and (index == row or max(house.x - x, x - house.x - house.width) < RADIUS * 0.6)
     )
 
 
@@ -235,6 +382,23 @@ def _row(spec: CitySpec, side: int) -> Iterator[Building]:
         before = wall
         yield _building(spec, numbers, x, width, side, _WALLS[wall])
         x += width
+
+
+def _painted(spec: CitySpec, houses: Sequence[Building]) -> Iterator[Building]:
+    """The houses in the colours of the palette that was asked for; neighbours differ."""
+    if spec.palette is None:
+        yield from houses
+        return
+    numbers, before = random.Random(f"palette {spec.palette}"), -1  # noqa: S311
+    for house in houses:
+        before = numbers.choice([i for i in range(len(_WALLS)) if i != before])
+        kind, color, joint, trim, name = _WALLS[before]
+        yield attrs.evolve(
+            house,
+            wall=Wall(kind=kind, color=color, joint=joint, trim=trim, name=name),
+            paint=numbers.choice(_PAINTS),
+            accent=numbers.choice(_ACCENTS),
+        )
 
 
 def _corner(spec: CitySpec, side: int, end: int) -> Iterator[Building]:
@@ -322,7 +486,11 @@ def _trees(spec: CitySpec) -> Iterator[Tree]:
             height, seed = numbers.uniform(5.2, 8.2), numbers.randrange(2**31)
             if numbers.random() < spec.trees:
                 yield Tree(
-                    x=round(x, 3), y=round(side * (ROAD + 0.95), 3), height=round(height, 3), seed=seed
+                    x=round(x, 3),
+                    y=round(side * (ROAD + 0.95), 3),
+                    height=round(height, 3),
+                    seed=seed,
+                    leaves={"summer": "green", "autumn": "yellow", "winter": "none"}[spec.season],
                 )
 
 

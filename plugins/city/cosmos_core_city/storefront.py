@@ -23,16 +23,24 @@ if TYPE_CHECKING:
 
 
 def ground_floor(
-    house: Building, frame: Frame, numbers: random.Random, materials: Materials, wall: int
+    house: Building,
+    frame: Frame,
+    numbers: random.Random,
+    materials: Materials,
+    wall: int,
+    *,
+    shell: bool = True,
 ) -> Iterator[Part]:
-    """A shop with a door to the flats, closed or open, or a stoop with its door."""
+    """A shop with a door to the flats, closed or open, or a stoop with its door; *shell* is what carries the house."""
     if house.front == "stoop":
-        yield from stoop(house, frame, numbers, materials, wall)
+        yield from stoop(house, frame, numbers, materials, wall, shell=shell)
     else:
-        yield from shop(house, frame, numbers, materials)
+        yield from shop(house, frame, numbers, materials, shell=shell)
 
 
-def shop(house: Building, frame: Frame, numbers: random.Random, materials: Materials) -> Iterator[Part]:
+def shop(
+    house: Building, frame: Frame, numbers: random.Random, materials: Materials, *, shell: bool
+) -> Iterator[Part]:
     """Piers, a fascia, show windows or a shutter, a recessed door, and the door to the flats at one end."""
     w, top = house.width, house.ground
     stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)
@@ -41,8 +49,9 @@ def shop(house: Building, frame: Frame, numbers: random.Random, materials: Mater
     piers = [0.0, w - 0.45, w - 0.45 - flats - 0.35]
     low = [(u, -0.9, -0.3) for u in piers]
     high = [(u + (0.35 if i == 2 else 0.45), 0.02, top) for i, u in enumerate(piers)]
-    yield part(boxes(low, high, FRONT), stone, Label.BUILDING)
-    yield part(boxes((0.45, -0.9, 2.95), (w - 0.45, 0.0, top), FRONT), stone, Label.BUILDING)
+    if shell:
+        yield part(boxes(low, high, FRONT), stone, Label.BUILDING)
+        yield part(boxes((0.45, -0.9, 2.95), (w - 0.45, 0.0, top), FRONT), stone, Label.BUILDING)
     yield from flat_door((w - 0.45 - flats, w - 0.45), materials, numbers)
     start, end = 0.45, w - 0.45 - flats - 0.35
     if house.front == "shutter":
@@ -157,7 +166,13 @@ def _sheet(outline: Sequence[tuple[float, float]], start: float, end: float) -> 
 
 
 def stoop(
-    house: Building, frame: Frame, numbers: random.Random, materials: Materials, wall: int
+    house: Building,
+    frame: Frame,
+    numbers: random.Random,
+    materials: Materials,
+    wall: int,
+    *,
+    shell: bool,
 ) -> Iterator[Part]:
     """A raised door with steps and rails beside ground-floor windows."""
     bay = house.width / house.bays
@@ -165,7 +180,8 @@ def stoop(
     half = min(0.62, bay * 0.24)
     spans = [((i + 0.5) * bay - half, (i + 0.5) * bay + half) for i in range(house.bays)]
     head = house.ground - 0.55
-    yield from pierced(house.width, -0.3, house.ground, spans, [(1.35, head)], wall)
+    if shell:
+        yield from pierced(house.width, -0.3, house.ground, spans, [(1.35, head)], wall)
     lows, highs = holes([s for i, s in enumerate(spans) if i != at], [(1.35, head)])
     yield from windows(house, frame, lows, highs, numbers, materials)
     stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)

@@ -98,7 +98,7 @@ def _covers(materials: Materials) -> Iterator[Part]:
 
 
 def tree(item: Tree, materials: Materials) -> Thing:
-    """A street tree: trunk, limbs, and a crown of leaves in clumps."""
+    """A street tree: trunk, limbs, and a crown of leaves in clumps, or of twigs."""
     random = np.random.default_rng(item.seed)
     name = f"tree {item.x:05.1f} {'N' if item.y > 0 else 'S'}"
     bark = materials.row(Kind.WOOD, "#5a4a3c", "#000000")
@@ -114,12 +114,10 @@ def tree(item: Tree, materials: Materials) -> Thing:
         shapes.append(cylinder(np.add(base, (0.05, 0.0, fork - 0.15 * k / 6)), tip, 0.06, 0.02, sides=5))
         centres.append(tip)
     centres.append(np.add(base, (0.0, 0.0, item.height * 0.88)))
-    greens = ("#3f6a2a", "#7c9a3c") if item.seed & 1 else ("#35602f", "#6b8f45")
-    leaf = materials.row(Kind.LEAF, *greens)
     pit = materials.row(Kind.CONCRETE, "#4a3d31", "#000000", 0.0)
     parts = [
         part(joined(shapes), bark, Label.VEGETATION),
-        part(_leaves(np.array(centres), random, item.height), leaf, Label.VEGETATION),
+        _crown(item, np.array(centres), fork, random, materials),
         part(
             _flat([(item.x - 0.6, item.y - 0.6, item.x + 0.6, item.y + 0.6)], WALK + 0.004),
             pit,
@@ -127,6 +125,39 @@ def tree(item: Tree, materials: Materials) -> Thing:
         ),
     ]
     return thing(name, name, parts, solid=True)
+
+
+_LEAVES = {
+    "green": (("#35602f", "#6b8f45"), ("#3f6a2a", "#7c9a3c")),
+    "yellow": (("#a8471c", "#d98a2b"), ("#b98a1f", "#dcbb4a")),
+}
+
+
+def _crown(
+    item: Tree, centres: Floats, fork: float, random: np.random.Generator, materials: Materials
+) -> Part:
+    """What grows at the tips of the limbs: leaves, or in winter twigs."""
+    if item.leaves == "none":
+        bark = materials.row(Kind.WOOD, "#5a4a3c", "#000000")
+        return part(_twigs(centres, fork + WALK, random, item), bark, Label.VEGETATION)
+    leaf = materials.row(Kind.LEAF, *_LEAVES[item.leaves][item.seed & 1])
+    return part(_leaves(centres, random, item.height), leaf, Label.VEGETATION)
+
+
+def _twigs(centres: Floats, fork: float, random: np.random.Generator, item: Tree) -> tuple[Floats, Ints]:
+    """Thin branches that leave the limbs, upwards and outwards."""
+    trunk = np.array([item.x + 0.05, item.y, fork])
+    shapes = []
+    for tip in centres:
+        for share in (0.45, 0.6, 0.75, 0.9, 1.0, 1.0):
+            root = trunk + (tip - trunk) * share
+            way = (tip - trunk) / np.linalg.norm(tip - trunk) + random.normal(scale=0.55, size=3)
+            way[2] = abs(way[2]) + 0.25
+            end = root + way / np.linalg.norm(way) * item.height * random.uniform(0.10, 0.19)
+            shapes.append(cylinder(root, end, 0.02, 0.006, sides=4))
+            aside = end - root + random.normal(scale=0.25, size=3)
+            shapes.append(cylinder((root + end) / 2, (root + end) / 2 + aside * 0.6, 0.011, 0.005, sides=3))
+    return joined(shapes)
 
 
 def _leaves(centres: Floats, random: np.random.Generator, height: float) -> tuple[Floats, Ints]:
@@ -161,11 +192,16 @@ def _lamp(item: Prop, materials: Materials) -> Iterator[Part]:
         cylinder((x, y, WALK), (x, y, WALK + 0.9), 0.16, 0.13, sides=8),
         cylinder((x, y, WALK + 0.9), (x, y, 7.7), 0.095, 0.06, sides=8),
         tube(reach, 0.045),
-        boxes((x - 0.13, y - s * 2.2, 8.52), (x + 0.13, y - s * 2.95, 8.68)),
     ]
     yield part(joined(shapes), steel, Label.POLE)
-    glass = materials.row(Kind.PAINT, "#f4efdc", "#000000", 0.0)
-    yield part(boxes((x - 0.10, y - s * 2.45, 8.46), (x + 0.10, y - s * 2.9, 8.53)), glass, Label.POLE)
+    yield from _lantern(x, y - s * 2.2, s, steel, materials)
+
+
+def _lantern(x: float, y: float, s: int, steel: int, materials: Materials) -> Iterator[Part]:
+    """A street lamp's head, from *y* towards the middle of the road; its glass shines after dark."""
+    glass = materials.row(Kind.PAINT, "#f4e3c0", "#000000", 0.0, 2.0)
+    yield part(boxes((x - 0.13, y, 8.52), (x + 0.13, y - s * 0.75, 8.68)), steel, Label.POLE)
+    yield part(boxes((x - 0.10, y - s * 0.25, 8.46), (x + 0.10, y - s * 0.7, 8.53)), glass, Label.POLE)
 
 
 def _signal(item: Prop, materials: Materials) -> Iterator[Part]:
@@ -173,14 +209,20 @@ def _signal(item: Prop, materials: Materials) -> Iterator[Part]:
     box = materials.row(Kind.PAINT, "#c8981f", "#000000", 0.0)
     x, y, s = item.x, item.y, item.side
     arm = [(x, y, 5.6), (x, y - s * 0.6, 5.95), (x, y - s * 4.6, 6.1)]
-    yield part(
-        joined([cylinder((x, y, WALK), (x, y, 5.7), 0.11, 0.08, sides=8), tube(arm, 0.05)]), steel, Label.POLE
-    )
+    bracket = [(x, y, 8.2), (x, y - s * 0.5, 8.5), (x, y - s * 1.8, 8.6)]
+    shapes = [
+        cylinder((x, y, WALK), (x, y, 5.7), 0.11, 0.08, sides=8),
+        cylinder((x, y, 5.7), (x, y, 8.2), 0.08, 0.05, sides=8),
+        tube(arm, 0.05),
+        tube(bracket, 0.04),
+    ]
+    yield part(joined(shapes), steel, Label.POLE)
+    yield from _lantern(x, y - s * 1.7, s, steel, materials)
     heads = [(x, y - s * 4.4, 5.15), (x, y - s * 2.4, 5.1)]
     shells = [boxes((a - 0.16, b - 0.16, c - 0.05), (a + 0.16, b + 0.16, c + 0.9)) for a, b, c in heads]
     yield part(joined(shells), box, Label.TRAFFIC_LIGHT)
     for k, color in enumerate(("#2fbf5a", "#3a3216", "#3a1412")):
-        lens = materials.row(Kind.PAINT, color, "#000000", 0.0)
+        lens = materials.row(Kind.PAINT, color, "#000000", 0.0, 1.2)
         discs = [
             cylinder((a - 0.19, b, c + 0.15 + 0.3 * k), (a + 0.19, b, c + 0.15 + 0.3 * k), 0.105, sides=10)
             for a, b, c in heads

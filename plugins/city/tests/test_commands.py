@@ -18,18 +18,33 @@ def test_warmup_says_where_the_kernels_are():
 
 
 def test_preview_writes_a_picture_of_each_pass(tmp_path):
-    """Four pictures of the size that was asked for."""
+    """Five pictures of the size that was asked for."""
     done = CliRunner().invoke(
         city, ["preview", "--seed", "2", "--width", "320", "--height", "176", "--frames", "2", "--out", str(tmp_path), "--json"],
         catch_exceptions=False,
     )  # fmt: skip
     files = json.loads(done.output)["files"]
 
-    assert ["color.png", "depth.png", "segmentation.png", "edge.png"] == [
+    assert ["color.png", "depth.png", "segmentation.png", "edge.png", "normal.png"] == [
         name.rsplit("/", 1)[-1] for name in files
     ]
     assert {(176, 320, 3)} == {cv2.imread(name).shape for name in files}
-    assert 4 == len(list(tmp_path.iterdir()))
+    assert 5 == len(list(tmp_path.iterdir()))
+
+
+def test_preview_takes_the_parameters_of_a_clip(tmp_path):
+    """Light, season, camera and flags of the spec reach the picture."""
+    done = CliRunner().invoke(
+        city, ["preview", "--light", "night", "--season", "winter", "--snow", "0.5", "--camera", "tripod", "--boxes",
+               "--width", "320", "--height", "176", "--frames", "2", "--out", str(tmp_path), "--json"],
+        catch_exceptions=False,
+    )  # fmt: skip
+    spec = json.loads(done.output)["spec"]
+
+    assert ("night", "winter", 0.5, "tripod", True) == tuple(
+        spec[name] for name in ("light", "season", "snow", "camera", "boxes")
+    )
+    assert cv2.imread(str(tmp_path / "color.png")).mean() < 120
 
 
 def test_preview_refuses_what_the_city_cannot_be(tmp_path):

@@ -43,7 +43,7 @@ def test_a_clip_has_its_four_passes_and_its_camera(made):
     """The folder holds exactly the passes and the camera, and nothing half-written."""
     folder, _ = made
 
-    assert ["camera.json", "color.mp4", "depth.mp4", "edge.mp4", "segmentation.mp4"] == sorted(
+    assert ["camera.json", "color.mp4", "depth.mp4", "edge.mp4", "proxy.mp4", "segmentation.mp4"] == sorted(
         path.name for path in folder.iterdir()
     )
 

@@ -32,6 +32,9 @@ def scene_of(vertices, triangles):
         groups=("sky",),
         solids=np.zeros((0, 2, 3)),
         core=np.array([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]]),
+        body=np.full(len(vertices), -1, np.int32),
+        rubble=np.zeros(1, np.int32),
+        still=count,
     )
 
 

@@ -23,7 +23,7 @@ def test_the_defaults_are_a_city():
     [
         ("seed", "-1", "seed is -1; allowed is 0 to 2147483647"),
         ("haze", "1.5", "haze is 1.5; allowed is 0.0 to 1.0"),
-        ("camera", "helicopter", "camera is 'helicopter'; allowed is dolly, dashcam, drone"),
+        ("camera", "helicopter", "camera is 'helicopter'; allowed is dolly, dashcam, drone, aerial, tripod"),
         ("profile", "sora", "profile is 'sora'; allowed is transfer2.5, cosmos3, transfer1"),
         ("width", "1281", "width is 1281; allowed are even numbers from 64 to 4096"),
         ("frames", "1", "frames is 1; allowed is 2 to 2000"),
