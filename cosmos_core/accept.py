@@ -10,7 +10,7 @@ import attrs
 from cosmos_core import canonical
 from cosmos_core import clip as clips
 from cosmos_core.clip import Clip
-from cosmos_core.errors import CosmosError, Finding, InputError, Level, RefusedError, fail, worst
+from cosmos_core.errors import CosmosError, Finding, InputError, Level, RefusedError, StoreError, fail, worst
 from cosmos_core.extend import Backend
 from cosmos_core.plugins import options
 from cosmos_core.run import new_id
@@ -126,6 +126,9 @@ def prepare(site: Open, ask: Ask, *, base: Path, sealed: dict[str, Clip] | None 
             run = None if worst(findings) is Level.FAIL else _run_of(ask, backend, spec, name, ref)
     except RefusedError as error:
         return Prepared(run=None, clip=None, findings=error.findings)
+    except StoreError:
+        # Nothing is wrong with the ask; it can be asked again.
+        raise
     except CosmosError as error:
         return Prepared(run=None, clip=None, findings=(fail(str(error), hint=error.hint),))
     return Prepared(run=run, clip=clip, findings=findings)

@@ -130,6 +130,11 @@ def carry(site: Site, lease: Lease, host: Host, slot: Slot, stop: threading.Even
         session = _open(site, host)
         try:
             _carry(site, lease, slot, session, heart, stop)
+        except LeaseLost:
+            if all(open_.batch != lease.batch.id for open_ in site.store.leases()):
+                # The batch is finished without us: a job under our key is one that we began too late.
+                _clear(session, lease)
+            raise
         finally:
             session.close()
 
@@ -242,6 +247,9 @@ def _launch(site: Site, lease: Lease, slot: Slot, session: Session, requests: di
         # The key is stored before the host hears of it: whoever comes after us asks the host for this key.
         site.store.launched(lease, job_key=key, handle={"host": batch.host, "key": key})
         handle = session.put(job, key)
+        # Putting may take minutes. A GPU is not to be started for a batch that is another's by now.
+        if not site.store.heartbeat(lease, seconds=site.settings.queue.lease):
+            raise LeaseLost(f"another worker took batch {batch.id} over before its job was started")
         session.start(handle, job)
     elif handle is None or state is JobState.PUT:
         raise JobLost(f"host {batch.host} has no trace of job {key}")

@@ -146,7 +146,9 @@ def _review(settings: Settings, where: str) -> Iterator[Finding]:
         yield fail(f"store.url starts with none of {', '.join(_SCHEMES)}", where=where)
     for name in ("lease", "heartbeat", "poll"):
         if not 0 < getattr(queue, name) <= _LONGEST:
-            yield fail(f"queue.{name} = {getattr(queue, name):g} must be above 0 and at most a day", where=where)
+            yield fail(
+                f"queue.{name} = {getattr(queue, name):g} must be above 0 and at most a day", where=where
+            )
     if queue.heartbeat > queue.lease / 3:
         yield fail(
             f"queue.heartbeat = {queue.heartbeat:g} must be at most a third of queue.lease = {queue.lease:g}",

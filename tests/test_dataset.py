@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from cosmos_core import canonical, dataset
+from cosmos_core.audit import examine_folder
 from cosmos_core.builtin import folder_export
 from cosmos_core.checks import cosmos_checks
 from cosmos_core.errors import InputError, PluginError, RefusedError, VerifyError, warn
@@ -18,7 +19,6 @@ from cosmos_core.media import file_digest
 from cosmos_core.record import ARTIFACT, Dataset
 from cosmos_core.run import State
 from cosmos_core.testing.checks import ExporterContract, make_sealed
-from cosmos_core.audit import examine_folder
 
 CHECKS = tuple(cosmos_checks())
 (FOLDER,) = folder_export.cosmos_exporters()

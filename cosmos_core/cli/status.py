@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 EVERY = 1.0
 HELD_SHOWN = 50
+LITTLE_ROOM = 100_000_000
+"""Bytes on the disk under which the next video may not fit."""
 
 
 @make(
@@ -59,6 +62,7 @@ def look(cosmos: Cosmos) -> dict[str, Any]:
         "workspace": cosmos.workspace.root,
         "counts": store.counts(),
         "paused": store.paused(),
+        "free": shutil.disk_usage(cosmos.workspace.root).free,
         "slots": sum(host.slots for host in cosmos.settings.each_host()),
         "leases": store.leases(),
         "runs": store.page(Query(states=tuple(sorted(HELD)), limit=HELD_SHOWN)).runs,
@@ -71,6 +75,7 @@ def render(found: dict[str, Any]) -> str:
     return say.paragraphs(
         _counts(found),
         _paused(found["paused"]),
+        _room(found["free"]),
         _working(found["leases"], found["runs"]),
         _latest(found["sealed"]),
     )
@@ -93,6 +98,13 @@ def _paused(reason: str | None) -> str:
     if reason is None:
         return ""
     return f"{say.word('warn')}  the queue is paused: {reason or 'by hand'}; resume it: cosmos queue resume"
+
+
+def _room(free: int) -> str:
+    # A full disk that holds the store too leaves nowhere to write why the queue stands still.
+    if free >= LITTLE_ROOM:
+        return ""
+    return f"{say.word('warn')}  only {say.size(free)} are left on the disk of this workspace; work waits for room"
 
 
 def _working(leases: Sequence[Holding], runs: Sequence[Run]) -> str:

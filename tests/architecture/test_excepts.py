@@ -10,6 +10,7 @@ SOURCES = sorted([*ROOT.glob("cosmos_core/**/*.py"), *ROOT.glob("plugins/*/cosmo
 
 HOMES = {
     "cosmos_core/cli/failure.py: guarded": "the outermost line of the command: a sentence and a report, no traceback",
+    "cosmos_core/dispatch.py: _Tail._read": "a plugin that misreads a line of a log costs a bar, not the job",
     "cosmos_core/dispatch.py: follow_steps": "a plugin's step must not cost a sealed artifact",
     "cosmos_core/plugins.py: _admit": "a plugin that cannot be imported is quarantined",
     "cosmos_core/plugins.py: Plugins._drain": "a plugin that cannot say what it offers is quarantined",
@@ -17,6 +18,7 @@ HOMES = {
     "cosmos_core/plugins.py: Plugins.tell": "a listener must not fail a run",
     "cosmos_core/testing/session.py: _race.run": "it is a test, which looks at what was raised",
     "cosmos_core/examine.py: _ask": "a check that raises leaves one question unanswered, and its output unverified",
+    "cosmos_core/work.py: _answer": "a submission that nobody can accept is answered, and the next one is read",
     "cosmos_core/work.py: Seat.carry": "what nobody foresaw costs one batch an attempt, not the worker",
 }
 """Where ``except Exception`` may end an error, and why."""

@@ -110,7 +110,10 @@ def test_ctrl_c_keeps_whole_clips_only(begin, say, boxes, jobs):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals of POSIX")
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_sweep_goes_on_after_a_kill(begin, say, boxes, jobs):
-    """After kill -9 the same words make only what is missing, and what was sealed keeps its very files."""
+    """After kill -9 the same words make only what is missing, and what was sealed keeps its very files.
+
+    Half a clip that the kill left stays hidden until it is old enough to be nobody's, and is never mistaken for one.
+    """
     words = ("generate", "boxes", "-p", "seed=1..4", "-p", "pause=0.4", "--name", "long", "-j", jobs)
     process = begin(*words)
     while not list(boxes.glob("long-*/clip.json")) or not list(boxes.glob(".long*.part")):
@@ -119,13 +122,15 @@ def test_a_sweep_goes_on_after_a_kill(begin, say, boxes, jobs):
     process.kill()
     process.communicate(timeout=30)
     sealed = {path: path.stat().st_mtime_ns for path in boxes.glob("long-*/*")}
+    left = sorted(boxes.glob(".*.part"))
     told = say(*words, "--json").facts["clips"]
 
     assert [f"long-seed{seed}" for seed in (1, 2, 3, 4)] == sorted(clip["name"] for clip in told)
     assert {path.parent.name for path in sealed} <= {clip["name"] for clip in told if not clip["is_new"]}
     assert any(clip["is_new"] for clip in told)
     assert sealed == {path: path.stat().st_mtime_ns for path in sealed}
-    assert [] == list(boxes.glob(".*.part"))
+    assert len(left) <= int(jobs)
+    assert left == sorted(boxes.glob(".*.part"))
 
 
 def test_a_sweep_has_a_contact_sheet_and_a_sum(say, boxes):

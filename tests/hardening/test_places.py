@@ -36,7 +36,7 @@ def test_a_folder_that_is_no_clip_is_refused_and_nothing_is_written_there(cosmos
     accept_inbox(cosmos.site)
 
     assert "no colour video" in (folder / "refused.json").read_text()
-    assert [] == [name for name in os.listdir(folder / ref) if name.startswith(".sealing") or name == "clip.json"]
+    assert [] == [*(folder / ref).glob(".sealing*"), *(folder / ref).glob("clip.json")]
 
 
 def test_a_clip_outside_of_the_workspace_is_legitimate(cosmos, tmp_path, work):
@@ -45,7 +45,10 @@ def test_a_clip_outside_of_the_workspace_is_legitimate(cosmos, tmp_path, work):
     """
     outside = make_clip(tmp_path / "renders" / "shot", frames=2)
     relative = os.path.relpath(outside, cosmos.workspace.inbox / "shot")
-    asks = [Ask(prompt="fog", clip=str(ref), backend="double", seed=seed) for seed, ref in enumerate((outside, relative))]
+    asks = [
+        Ask(prompt="fog", clip=str(ref), backend="double", seed=seed)
+        for seed, ref in enumerate((outside, relative))
+    ]
     folder = write(asks, into=cosmos.workspace.inbox, name="shot")
     accept_inbox(cosmos.site)
     work()

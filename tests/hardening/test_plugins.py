@@ -26,7 +26,9 @@ TELLS = ("cosmos_run_moved(run)", "cosmos_artifact_sealed(artifact)")
 HEAD = "import sys\nfrom cosmos_core import hookimpl\n"
 EACH = "\n@hookimpl\ndef {hook}:\n    print('noise of {name}')\n    {does}\n"
 
-BACKEND = HEAD + """
+BACKEND = (
+    HEAD
+    + """
 import attrs
 from cosmos_core.testing import double
 
@@ -58,6 +60,7 @@ def cosmos_backends():
     yield attrs.evolve(real, name="sour-expect", expect=sour)
     yield attrs.evolve(real, name="leaves", outcome=leave)
 """
+)
 
 
 def listener(name, does):
@@ -183,7 +186,9 @@ def test_a_backend_that_cannot_read_its_own_log_costs_nothing(cosmos, sour, work
     assert {1} == {caplog.text.count(f"{name} cannot read its own log") for name in names}
 
 
-STEPS = HEAD + """
+STEPS = (
+    HEAD
+    + """
 from cosmos_core.extend import Followed, Step
 
 def sour(*_):
@@ -203,6 +208,7 @@ def cosmos_steps():
     }.items():
         yield Step(name=name, summary="Goes wrong.", follow=follow)
 """
+)
 
 
 def test_steps_that_go_wrong_unseal_nothing_and_end(cosmos, submit, plugin, work, caplog):
@@ -226,7 +232,9 @@ def test_steps_that_go_wrong_unseal_nothing_and_end(cosmos, submit, plugin, work
     assert (cosmos.store.run(run.id).artifact.path.parent / "contact.jpg").is_file()
 
 
-CHECKS = HEAD + """
+CHECKS = (
+    HEAD
+    + """
 from cosmos_core.extend import Check
 
 def leave(output, spec):
@@ -236,6 +244,7 @@ def leave(output, spec):
 def cosmos_checks():
     yield Check(name="acme.leaves", summary="Ends the program.", look=leave, level="content", required=True)
 """
+)
 
 
 def test_an_output_that_a_required_check_did_not_judge_waits_and_can_be_cancelled(
@@ -271,7 +280,9 @@ def test_runs_whose_backend_is_gone_wait_and_hold_nobody_up(street, cosmos, subm
 
     plugin("sour", BACKEND)
     object.__setattr__(cosmos, "plugins", layer.load())
-    (orphan,) = cosmos.submit_many([Ask(prompt="a street", backend="sour-progress", clip="street", priority=9)])
+    (orphan,) = cosmos.submit_many(
+        [Ask(prompt="a street", backend="sour-progress", clip="street", priority=9)]
+    )
     (good,) = submit("a street")
     object.__setattr__(cosmos, "plugins", layer.load({"COSMOS_BLOCK_PLUGINS": "sour"}))
     work()

@@ -95,7 +95,9 @@ def test_every_command_that_takes_a_run_says_unknown(cosmos, say):
     asked = []
     for name in root.list_commands(context):
         command = root.get_command(context, name)
-        metavars = [param.make_metavar(context) for param in command.params if isinstance(param, click.Argument)]
+        metavars = [
+            param.make_metavar(context) for param in command.params if isinstance(param, click.Argument)
+        ]
         if any("RUN" in metavar for metavar in metavars):
             asked.append(name)
             told = say(name, "r0000000", *more.get(name, ()), "--json")

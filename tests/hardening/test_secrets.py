@@ -50,7 +50,9 @@ def leaks(canaries, *texts, folders=()):
         for path in folder.rglob("*"):
             content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
             found += [
-                (canary, str(path)) for canary in canaries if canary in str(path) or canary.encode() in content
+                (canary, str(path))
+                for canary in canaries
+                if canary in str(path) or canary.encode() in content
             ]
     return found
 
@@ -93,14 +95,19 @@ def test_no_secret_of_the_environment_is_kept_or_said(cosmos, street, canaries, 
     )
 
 
-def test_the_password_of_a_store_that_cannot_be_reached_is_not_said(cosmos, canaries, monkeypatch, say, program):
+def test_the_password_of_a_store_that_cannot_be_reached_is_not_said(
+    cosmos, canaries, monkeypatch, say, program
+):
     """
     The sentence names the server; the password appears in no output, no report and no file.
     """
     cosmos.close()
     url = f"postgresql://cosmos:{quote(PASSWORD, safe='')}@127.0.0.1:1/cosmos"
     monkeypatch.setenv("COSMOS_STORE_URL", url)
-    said = [say(*words) for words in (["status"], ["list", "--json"], ["doctor"], ["doctor", "--json"], ["work", "-vv"])]
+    said = [
+        say(*words)
+        for words in (["status"], ["list", "--json"], ["doctor"], ["doctor", "--json"], ["work", "-vv"])
+    ]
 
     assert "127.0.0.1" in said[0].err
     assert 6 == said[0].code == said[1].code
@@ -125,8 +132,7 @@ def test_the_password_of_a_store_that_is_used_is_not_kept(
     ran = program("run", "a street", "--backend", "double", "--clip", "clips/street", "--json", "-vv")
     assert 0 == ran.code, ran.err
     said = [ran, program("-v", "bug")]
-    for words in every_read(ran.facts["runs"][0]["id"]):
-        said.append(say(*words, "--json"))
+    said += [say(*words, "--json") for words in every_read(ran.facts["runs"][0]["id"])]
 
     assert [] == leaks(
         canaries, *(text for each in said for text in (each.out, each.err)), folders=[cosmos.workspace.root]

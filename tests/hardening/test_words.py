@@ -69,7 +69,9 @@ def test_nasty_words_arrive_as_they_are_and_touch_nothing(cosmos, submit, street
 
     assert before | {"journal.jsonl"} >= everything(cosmos.workspace.root) - {".cosmos", "outputs"}
     assert 0 == say("export", "dataset").code
-    rows = map(json.loads, (cosmos.workspace.root / "dataset" / "metadata.jsonl").read_text("utf-8").splitlines())
+    rows = map(
+        json.loads, (cosmos.workspace.root / "dataset" / "metadata.jsonl").read_text("utf-8").splitlines()
+    )
     assert {ask.prompt for ask in asks} == {row["prompt"] for row in rows}
     assert 0 == say("verify", "dataset").code
     for words in (["list"], ["status"], ["search", "street"], ["show", asked[0].id]):
@@ -86,7 +88,14 @@ def test_the_command_line_takes_words_as_words(cosmos, street, say, prompt, name
     Behind ``--`` and ``=``, no text is an option, a shell word or a path; what is refused is refused in a sentence.
     """
     told = say(
-        *("submit", "--json", "--backend=double", "--clip=street", f"--name={name}", f"--campaign={campaign}"),
+        *(
+            "submit",
+            "--json",
+            "--backend=double",
+            "--clip=street",
+            f"--name={name}",
+            f"--campaign={campaign}",
+        ),
         *("--", prompt),
     )
     assert told.code in {0, 2, 4}, told
@@ -101,7 +110,7 @@ def test_the_command_line_takes_words_as_words(cosmos, street, say, prompt, name
 FOLDERS = [
     "; touch pwned",
     "$(touch pwned) `id`",
-    "it's \"quoted\"",
+    'it\'s "quoted"',
     "--flag",
     "-o",
     "new\nline",
@@ -122,7 +131,9 @@ def test_clip_folders_may_be_called_anything(cosmos, work, say):
     root = cosmos.workspace.root
     for index, name in enumerate(FOLDERS):
         make_clip(cosmos.workspace.clips / name, frames=2, seed=index)
-    asks = [Ask(prompt="a street", clip=str(cosmos.workspace.clips / name), backend="double") for name in FOLDERS]
+    asks = [
+        Ask(prompt="a street", clip=str(cosmos.workspace.clips / name), backend="double") for name in FOLDERS
+    ]
     folder = write(asks, into=cosmos.workspace.inbox, name="$(touch pwned); 'shot' --x")
     accept_inbox(cosmos.site)
     assert (folder / "accepted.json").is_file()

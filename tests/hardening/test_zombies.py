@@ -34,7 +34,7 @@ def is_stopped(process):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="a stopped process is seen in /proc")
-@pytest.mark.parametrize("verb", ["put", "get", "seal", "finish"])
+@pytest.mark.parametrize("verb", ["put", "start", "get", "seal", "finish"])
 def test_a_zombie_publishes_nothing_and_leaves_nothing(cosmos, submit, work, wait_for, published, verb):
     """
     Stopped before any of its words, it hears that another worker has the batch; one artifact, one seal, no leftovers.

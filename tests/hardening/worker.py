@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import contextmanager
 
 from cosmos_core import Cosmos
@@ -48,6 +49,8 @@ def sleeps(verb: str) -> None:
             slept.append(True)
             with lock:
                 os.kill(os.getpid(), signal.SIGSTOP)
+                # The signal may reach another thread first.
+                time.sleep(0.1)
         return real(*args, **kwargs)
 
     setattr(owner, verb, wrapped)
