@@ -35,6 +35,8 @@ SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm")
 """File names that promise a video."""
 
 _LARGEST_ECHO = 1 << 20
+_LONGEST_NAME = 255
+"""Bytes, on every file system in use."""
 
 
 class Ruling(StrEnum):
@@ -213,6 +215,8 @@ def _weight(sidecar: str) -> tuple[int, str]:
 
 
 def _read_sidecar(path: Path) -> Iterator[Claim]:
+    if path.is_symlink() or not path.is_file():
+        raise InputError("it is not a regular file")
     reader = _READERS.get(path.name, _echo)
     if reader is not _echo or path.stat().st_size <= _LARGEST_ECHO:
         yield from reader(path, path.read_text("utf-8"))
@@ -247,7 +251,7 @@ def _echo(path: Path, text: str) -> Iterator[Claim]:
     """Read the arguments that Transfer 2.5 and Predict 2.5 echo before they begin: a recipe, and no more than that."""
     try:
         arguments = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if isinstance(arguments, dict):
         arguments.pop("name", None)
@@ -269,14 +273,20 @@ _READERS: dict[str, Callable[[Path, str], Iterator[Claim]]] = {
 def _json(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path.name} is not JSON: {error}") from error
+
+
+def _may_be_called(path: PurePosixPath) -> bool:
+    """Whether a file can have that name at all."""
+    lengths = [len(part.encode("utf-8", "surrogateescape")) for part in path.parts]
+    return "\0" not in str(path) and max(lengths, default=0) <= _LONGEST_NAME
 
 
 def _inside(sidecar: str, name: str) -> str:
     """Give *name* relative to the root; empty when it leads out of the sidecar's folder."""
     folder = PurePosixPath(sidecar).parent
     parts = PurePosixPath(name.replace("\\", "/"))
-    if parts.is_absolute() or ".." in parts.parts or not name:
+    if parts.is_absolute() or ".." in parts.parts or not name or not _may_be_called(parts):
         return ""
     return (folder / parts).as_posix()

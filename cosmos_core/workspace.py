@@ -111,10 +111,16 @@ def create(root: Path, settings: str) -> tuple[Workspace, bool]:
     """Make *root* a workspace with that settings text; an existing one is left as it is.
 
     Gives the workspace, and whether it was made now.
+
+    Raises:
+        InputError: when there can be no folder *root*.
     """
     made = Workspace(root.resolve())
-    for folder in (made.state, made.clips, made.inbox, made.outputs):
-        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for folder in (made.state, made.clips, made.inbox, made.outputs):
+            folder.mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+        raise InputError(f"{root} cannot be a workspace: {error.strerror}: {error.filename}") from error
     if made.settings.exists():
         return made, False
     part = made.root / f".{SETTINGS}.part"

@@ -73,7 +73,9 @@ def guarded(work: Callable[[], object], asked: Asked) -> int:
     """Do *work* and give the exit code; whatever it raises has been said by then."""
     try:
         code = work()
-        (asked.out or sys.stdout).flush()
+        # None when the shell closed it: cosmos … >&-
+        if (out := asked.out or sys.stdout) is not None:
+            out.flush()
     except click.ClickException as error:
         return _usage(error, asked)
     except Stopped as error:
@@ -105,8 +107,7 @@ def facts(error: CosmosError) -> dict[str, Any]:
 
 def tell(asked: Asked, error: CosmosError) -> None:
     """Say an error that was foreseen."""
-    if asked.json:
-        asked.answer({"error": facts(error)})
+    if _answered(asked, facts(error)):
         return
     found = say.findings(error.findings) if isinstance(error, RefusedError) else ""
     lines(str(error), error.hint, found)
@@ -117,11 +118,23 @@ def _facts(kind: str, message: str, hint: str, code: int) -> dict[str, Any]:
 
 
 def _say(asked: Asked, kind: str, message: str, hint: str, code: int) -> int:
-    if asked.json:
-        asked.answer({"error": _facts(kind, message, hint, code)})
-    else:
+    if not _answered(asked, _facts(kind, message, hint, code)):
         lines(message, hint, label="" if kind == "interrupted" else "error")
     return code
+
+
+def _answered(asked: Asked, error: dict[str, Any]) -> bool:
+    """Whether a program listens and could be told; its stream may be full or gone."""
+    if not asked.json:
+        return False
+    try:
+        asked.answer({"error": error})
+        if (out := asked.out or sys.stdout) is not None:
+            out.flush()
+    except OSError:
+        _close_quietly(asked.out or sys.stdout)
+        return False
+    return True
 
 
 def lines(message: str, hint: str, found: str = "", *, label: str = "error") -> None:

@@ -154,12 +154,14 @@ def _read(folder: Path) -> Manifest:
     from cattrs import BaseValidationError, transform_error
 
     path = folder / MANIFEST
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no manifest: it is not a regular file", hint=_AGAIN)
     try:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         what = "is not a sealed clip" if folder.is_dir() else "does not exist"
         raise InputError(f"{folder} {what}", hint=f"a sealed clip has a {MANIFEST}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint=_AGAIN) from error
     if not isinstance(content, dict):
         raise InputError(f"{path} is no manifest: it holds no JSON object", hint=_AGAIN)

@@ -25,7 +25,7 @@ def folder(tmp_path):
     """A folder with one good video."""
     made = tmp_path / "hostile"
     made.mkdir()
-    media.write_whole(made / "good.mp4")
+    media.make_video(made / "good.mp4")
     return made
 
 
@@ -38,13 +38,13 @@ def test_a_hostile_sidecar_is_noted_and_the_video_is_judged(folder, say, name):
     told = say("verify", folder, "--json")
 
     assert told.code in {0, 9}, told
-    judged = {each["name"]: each for each in told.facts["outputs"]}
+    judged = {each["name"]: each for each in told.facts["report"]["outputs"]}
     assert "good.mp4" in judged
     assert "passwd" not in json.dumps(sorted(judged))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX's kinds of files")
-def test_what_is_no_file_is_not_opened(folder, say, tmp_path):
+def test_what_is_no_file_is_not_opened(folder, say, monkeypatch):
     """
     Pipes, sockets, devices, loops of links and folders that are called like videos neither hang nor crash it.
     """
@@ -54,21 +54,22 @@ def test_what_is_no_file_is_not_opened(folder, say, tmp_path):
     (folder / "round").symlink_to(".")
     (folder / "folder.mp4").mkdir()
     (folder / os.fsdecode(b"odd-\xff.mp4")).write_bytes(b"")
-    (folder / "SHA256SUMS").symlink_to("/dev/zero") if False else os.mkfifo(folder / "good.json")
+    (folder / "SHA256SUMS").symlink_to("/dev/zero")
+    os.mkfifo(folder / "good.json")
+    monkeypatch.chdir(folder)  # a socket's path may be no longer than a hundred bytes
     with socket.socket(socket.AF_UNIX) as server:
-        before = os.getcwd()
-        os.chdir(folder)
         server.bind("socket.mp4")
-        os.chdir(before)
         told = say("verify", folder, "--json")
 
     assert 9 == told.code, told
-    rulings = {each["name"]: each["verdict"]["ruling"] for each in told.facts["outputs"]}
+    rulings = {each["name"]: each["verdict"]["ruling"] for each in told.facts["report"]["outputs"]}
     assert "rejected" == rulings["pipe.mp4"] == rulings["zero.mp4"] == rulings["socket.mp4"]
     assert "rejected" != rulings["good.mp4"]
 
 
-@pytest.mark.parametrize("content", ["[" * 100_000, "{" * 100_000, "\ud800", "nan", '{"schema": 1, "files": 7}'])
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, "{" * 100_000, "\ud800", "nan", '{"schema": 1, "files": 7}']
+)
 def test_a_hostile_manifest_is_refused_in_a_sentence(cosmos, content):
     """
     A clip.json that is none is refused, not a crash.
@@ -77,4 +78,16 @@ def test_a_hostile_manifest_is_refused_in_a_sentence(cosmos, content):
     (clip / "clip.json").write_text(content, "utf-8", "surrogatepass")
 
     with pytest.raises(CosmosError):
+        cosmos.clip(clip)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX's kinds of files")
+def test_a_manifest_that_is_a_pipe_does_not_stop_the_inbox(cosmos):
+    """
+    Reading it would wait for ever for somebody to write.
+    """
+    clip = media.make_clip(cosmos.workspace.clips / "shot", frames=2)
+    os.mkfifo(clip / "clip.json")
+
+    with pytest.raises(CosmosError, match="regular file"):
         cosmos.clip(clip)

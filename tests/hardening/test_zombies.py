@@ -34,7 +34,7 @@ def is_stopped(process):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="a stopped process is seen in /proc")
-@pytest.mark.parametrize("verb", ["put", "start", "get", "seal", "finish"])
+@pytest.mark.parametrize("verb", ["put", "start", "get", "artifacts", "seal", "finish"])
 def test_a_zombie_publishes_nothing_and_leaves_nothing(cosmos, submit, work, wait_for, published, verb):
     """
     Stopped before any of its words, it hears that another worker has the batch; one artifact, one seal, no leftovers.
@@ -61,6 +61,7 @@ def test_a_zombie_publishes_nothing_and_leaves_nothing(cosmos, submit, work, wai
     assert 0 == zombie.returncode, said
     assert sealed == after
     assert (1, [after.artifact.path]) == (after.attempt, published())
+    assert [after.artifact.path.parent] == list((cosmos.workspace.outputs / run.id).iterdir())
     journal = map(json.loads, (cosmos.workspace.state / "journal.jsonl").read_text().splitlines())
     assert [run.id] == [line["sealed"] for line in journal if "sealed" in line]
     assert [] == list(cosmos.workspace.host("local").glob("jobs/*"))
