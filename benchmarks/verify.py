@@ -2,7 +2,8 @@
 
 A clip of 93 frames at 1280x704 is decoded by PyAV and examined by every built-in check, in turns, in one process; once
 encoded small, and so quick to decode, and once rich in bits. Videos of models lie in between. The yardstick is a
-decode with frame threads, which the survey uses as well; PyAV's default is shown too.
+decode as PyAV does it by default. Frame threads are quicker and shown too, but miss damage now and then, so that the
+survey does without.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FRAMES, WIDTH, HEIGHT = 93, 1280, 704
-YARDSTICK = "plain decode, frame threads"
+YARDSTICK = "plain decode"
 
 
 def street(seed: int) -> Iterator[np.ndarray]:
@@ -66,8 +67,8 @@ def contenders(path: Path, clip: clips.Clip) -> dict[str, Callable[[], object]]:
         verify(clip=clip)
 
     return {
-        YARDSTICK: lambda: decode(path, "FRAME"),
-        "plain decode, PyAV's default": lambda: decode(path, "SLICE"),
+        YARDSTICK: lambda: decode(path, "SLICE"),
+        "plain decode, frame threads": lambda: decode(path, "FRAME"),
         "sha256": lambda: media.file_digest(path),
         "survey": lambda: media.survey(path),
         "examine, every check": verify,

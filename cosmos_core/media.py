@@ -336,8 +336,9 @@ def _decode_all(
 ) -> Iterator[VideoFrame]:
     import av
 
-    # Frame threads, even with one core: with slice threads FFmpeg conceals damage in H.264 and marks no frame.
-    stream.thread_type = "FRAME"
+    # One thread: with several, FFmpeg's H.264 decoder takes a frame for whole while another thread still finds its
+    # damage (one look in ten at a busy machine), and with slice threads it hides some damage always.
+    stream.codec_context.thread_count = 1
     packets = container.demux(stream)
     while True:
         try:

@@ -269,6 +269,25 @@ def test_bit_rot_is_marked(tmp_path):
     assert survey.corrupt >= 1
 
 
+@pytest.fixture
+def busy_machine():
+    """More busy processes than cores, so that threads wait for each other at every turn."""
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    yield
+    for process in spinning:
+        process.kill()
+        process.wait()
+
+
+def test_bit_rot_is_marked_at_every_look(tmp_path, busy_machine):
+    """
+    Whether damage is seen does not hang on how the decoder's threads are scheduled.
+    """
+    path = make.make_rotten(tmp_path / "a.mp4", seed=7)
+
+    assert {1} == {media.survey(path).corrupt for _ in range(60)}
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_large_damage_never_passes(tmp_path, seed):
     """
