@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from cosmos_core import verify
+from cosmos_core import reach, verify
 from cosmos_core.accept import accept_child
 from cosmos_core.clip import Clip
 from cosmos_core.errors import CosmosError, HostError, PluginError, StoreError, VerifyError
-from cosmos_core.extend import Backend, Handle, Job, JobState, Outcome, Output, Session, Step, Transport
+from cosmos_core.extend import Backend, Handle, Job, JobState, Outcome, Output, Session, Step
 from cosmos_core.plugins import Plugins, options
 from cosmos_core.run import Request, State
 from cosmos_core.settings import Settings
@@ -140,8 +140,7 @@ def carry(site: Site, lease: Lease, host: Host, slot: Slot, stop: threading.Even
 
 
 def _open(site: Site, host: Host) -> Session:
-    transport = site.plugins.find(Transport, host.transport)
-    return transport.connect(host, site.workspace.host(host.name))
+    return reach.connect(site.plugins, host, site.workspace.host(host.name))
 
 
 def _carry(
@@ -235,7 +234,9 @@ def _launch(site: Site, lease: Lease, slot: Slot, session: Session, requests: di
     batch = attrs.evolve(lease.batch, requests=tuple(requests.values()))
     backend = site.plugins.find(Backend, batch.backend)
     try:
-        job = backend.compile(batch, slot)
+        job = attrs.evolve(
+            backend.compile(batch, slot), gpus=slot.gpus, runs=tuple(each.run for each in batch.requests)
+        )
     except CosmosError as error:
         raise JobLost(f"backend {backend.name} could not make a job of it: {error}") from error
     runs = site.store.held(lease)

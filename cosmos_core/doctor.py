@@ -161,17 +161,17 @@ def hosts(cosmos: Cosmos) -> Iterator[Finding]:
             "no host has a slot, so nothing can be worked", where="hosts", hint="set slots in cosmos.toml"
         )
     for host in each:
-        yield reach(host, cosmos.plugins, cosmos.workspace.host(host.name))
+        yield reached(host, cosmos.plugins, cosmos.workspace.host(host.name))
 
 
-def reach(host: Host, loaded: Plugins, state: Path) -> Finding:
+def reached(host: Host, loaded: Plugins, state: Path) -> Finding:
     """Open a host and let go of it."""
-    from cosmos_core.extend import Transport
+    from cosmos_core import reach
 
     where = f"host {host.name}"
     gpus = f", {host.gpus} {host.gpu} GPUs".replace("  ", " ") if host.gpus else ""
     try:
-        loaded.find(Transport, host.transport).connect(host, state).close()
+        reach.connect(loaded, host, state).close()
     except CosmosError as error:
         return fail(str(error), where=where, hint=error.hint)
     return ok(

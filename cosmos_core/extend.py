@@ -62,11 +62,13 @@ __all__ = [
     "PlannedBatch",
     "Prompt",
     "Queued",
+    "Ran",
     "RemoteFile",
     "Report",
     "Request",
     "Run",
     "Session",
+    "Shell",
     "Slot",
     "Spec",
     "Step",
@@ -178,6 +180,10 @@ class Job:
     """Seconds without a new line or output after which it counts as hung; 0 for never."""
     log: str = "log.txt"
     """The file that :attr:`Backend.progress` reads lines of."""
+    gpus: tuple[int, ...] = ()
+    """Indexes of the GPUs it may use, the slot's own; a backend leaves this empty, the core fills it in."""
+    runs: tuple[str, ...] = ()
+    """Ids of the runs it works on, for labels; filled in by the core."""
 
 
 @attrs.frozen(kw_only=True)
@@ -245,6 +251,8 @@ class Backend(Offer):
     """What this model refuses or silently gets wrong, before any GPU is touched."""
     batch_limit: int = 0
     """The most runs in one job; 0 for any number."""
+    check: Callable[[Shell, Host], Iterable[Finding]] | None = None
+    """Whether a host has what this model needs, such as its image and checkpoints; asked by ``cosmos hosts check``."""
 
 
 class JobState(StrEnum):
@@ -344,13 +352,64 @@ class Session(Protocol):
 
 
 @attrs.frozen(kw_only=True)
+class Ran:
+    """How a short command on a host ended."""
+
+    code: int
+    out: bytes = b""
+    err: bytes = b""
+
+
+@runtime_checkable
+class Shell(Session, Protocol):
+    """A session that another transport, such as one of containers, can be laid over.
+
+    The one above puts, reads, fetches and removes through this session, and carries the job by other means: it runs
+    the launcher that :meth:`Session.put` placed in the job folder (:mod:`cosmos_core.launcher`).
+    """
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
+        """Run a short command on the host, without a shell, and wait for its end.
+
+        Raises:
+            HostError: the line is lost, or it takes longer than *timeout* seconds; it is killed then.
+        """
+
+    def left(self, handles: Sequence[Handle]) -> Mapping[str, JobStatus]:
+        """The state of each by its launcher's files alone: ``ACTIVE`` when it was started and left no exit."""
+
+    def ask_stop(self, handle: Handle, *, why: str, grace: float) -> None:
+        """Leave word for the launcher to end the job, and do not wait."""
+
+
+@attrs.frozen(kw_only=True)
 class Transport(Offer):
-    """A way of reaching a host. ``options`` validates ``[hosts.<name>.options]``."""
+    """A way of reaching a host. ``options`` validates ``[hosts.<name>.options]``.
+
+    Either ``connect`` or both of ``over`` and ``lay`` are given. Options of a transport and of the one below it stand
+    in one table; each gets its own, and what neither knows is refused.
+    """
 
     here: bool = False
     """The host is the very machine the worker runs on, so another machine's worker must not adopt its jobs."""
-    connect: Callable[[Host, Path], Session]
-    """``connect(host, state)``: *state* is a folder of ours on this machine for what the transport must remember."""
+    schemes: tuple[str, ...] = ()
+    """Of the URLs that ``cosmos hosts add`` takes for a host of this kind, such as ``ssh``."""
+    connect: Callable[[Host, Path], Session] | None = None
+    """``connect(host, state)``: *state* is a folder of ours on this machine for what the transport must remember.
+    ``host.options`` is an instance of :attr:`options`."""
+    over: Callable[[Host], str] | None = None
+    """The name of the transport that this one is laid over for a host."""
+    lay: Callable[[Shell, Host, Path], Session] | None = None
+    """``lay(below, host, state)``: a session that uses the open one below, and closes it when it is closed."""
+    check: Callable[[Session, Host], Iterable[Finding]] | None = None
+    """What this transport finds of a host that was reached, for ``cosmos hosts check``."""
+    trust: Callable[[Host, Path, str], Iterable[Finding]] | None = None
+    """``trust(host, state, fingerprint)``: accept the host's key if it has that fingerprint. With an empty one
+    nothing is accepted, and the findings show the fingerprint to compare. For ``cosmos hosts trust``."""
+
+    def __attrs_post_init__(self) -> None:
+        if (self.connect is None) == (self.over is None or self.lay is None):
+            raise PluginError(f"transport {self.name} must have either connect, or over and lay")
 
 
 class Output:

@@ -29,13 +29,15 @@ class Host:
 
     name: str
     transport: str = "local"
+    address: str = ""
+    """Where it is, in the transport's own words, such as ``user@host:22``; empty for this machine."""
     root: str = ""
     """Folder on the host that we may use; empty for the transport's own choice."""
     slots: int = 1
     gpus: int = 0
     gpu: str = ""
-    options: dict[str, Any] = attrs.field(factory=dict)
-    """The transport's own options."""
+    options: Any = attrs.field(factory=dict)
+    """The transport's own options: a table in ``cosmos.toml``, and an instance of its options class once validated."""
 
     def each_slot(self) -> tuple[Slot, ...]:
         """The host's slots, its GPUs dealt out evenly; CPU slots where it has none."""

@@ -54,6 +54,7 @@ class HostSettings:
     """The table ``[hosts.<name>]``."""
 
     transport: str = _field("local", "name of the transport that reaches it")
+    address: str = _field("", "where it is, in the transport's words, such as user@host:22")
     root: str = _field("", "folder on the host that we may use; empty for the transport's choice")
     slots: int = _field(1, "how many jobs it runs at a time")
     gpus: int = _field(0, "how many GPUs it has; they are dealt out evenly to its slots")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from cosmos_core import submission
+from cosmos_core import reach, submission
 from cosmos_core.accept import accept
 from cosmos_core.canonical import write_file
 from cosmos_core.dispatch import LONGEST_BACKOFF, Interrupted, Site, abandon, carry, is_full
@@ -30,7 +30,7 @@ from cosmos_core.errors import (
     StoreError,
     VerifyError,
 )
-from cosmos_core.extend import Backend, Plan, Transport
+from cosmos_core.extend import Backend, Plan
 from cosmos_core.plan import arrange
 from cosmos_core.run import State
 from cosmos_core.store import LeaseLost
@@ -299,8 +299,7 @@ def _places(site: Site) -> Iterator[tuple[str, Host, Slot]]:
     A host that is the worker's own machine has the machine's name in it: another machine's worker cannot serve it.
     """
     for host in site.settings.each_host():
-        here = site.plugins.find(Transport, host.transport).here
-        place = f"{host.name}@{platform.node()}" if here else host.name
+        place = f"{host.name}@{platform.node()}" if reach.is_here(site.plugins, host) else host.name
         for slot in host.each_slot():
             yield place, host, slot
 

@@ -542,8 +542,7 @@ once. The same token twice is the same submission, so sending it again is safe."
 
 def workspace_page() -> str:
     """The files of a workspace, of a job's folder and of an artifact."""
-    from cosmos_core import record
-    from cosmos_core.builtin import launcher
+    from cosmos_core import launcher, record
 
     left = inspect.cleandoc(launcher.__doc__ or "").partition("It leaves in the folder:\n")[2]
     return page(

@@ -30,8 +30,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cosmos_core import launcher
 from cosmos_core.errors import HostError, InputError
-from cosmos_core.extend import Exit, Handle, Input, Job, JobFile, JobState, JobStatus, Placed, Session
+from cosmos_core.extend import (
+    Exit,
+    Handle,
+    Input,
+    Job,
+    JobFile,
+    JobState,
+    JobStatus,
+    Placed,
+    Ran,
+    Session,
+    Shell,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -589,6 +602,72 @@ class SessionContract:
         closed.close()
 
         assert JobState.ACTIVE == make_session().poll([handle])[handle.key].state
+
+
+class ShellContract:
+    """What a transport that is laid over another relies on, beside :class:`SessionContract`.
+
+    Mix it in: ``class TestSftpSession(ShellContract, SessionContract)``.
+    """
+
+    def test_a_command_gives_code_and_words(self, session: Shell, python: str) -> None:
+        """A failing command is an answer; its output and its complaints come apart."""
+        program = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
+
+        assert Ran(code=3, out=b"out\n", err=b"err\n") == session.run([python, "-c", program])
+
+    def test_no_shell_sees_the_words_of_a_command(self, session: Shell, python: str) -> None:
+        """Arguments and standard input arrive as they are."""
+        words = ["", " ", "$(id)", "`id`", "it's", '"', "a\nb", "*", "é中", "--", "back\\slash"]
+        program = "import json, sys; print(json.dumps([sys.argv[1:], sys.stdin.buffer.read().hex()]))"
+        done = session.run([python, "-c", program, *words], stdin=b"\x00\xff\n" * 9999)
+
+        assert [words, (b"\x00\xff\n" * 9999).hex()] == json.loads(done.out)
+
+    def test_a_command_that_is_not_there_exits_with_127(self, session: Shell) -> None:
+        """As in a shell; the line is not lost for it."""
+        done = session.run(["no-such-program-anywhere"])
+
+        assert 127 == done.code
+        assert b"no-such-program-anywhere" in done.err
+
+    def test_a_command_that_takes_too_long_is_given_up(self, session: Shell, python: str) -> None:
+        """Whoever asked gets an error, and the session goes on."""
+        with pytest.raises(HostError):
+            session.run([python, "-c", "import time; time.sleep(60)"], timeout=0.5)
+
+        assert 0 == session.run([python, "-c", "pass"]).code
+
+    def test_what_is_left_of_jobs_is_told_by_their_files(
+        self, session: Shell, begin: Begin, python: str, key: str
+    ) -> None:
+        """Nobody asks for a process: whoever carries jobs by other means knows better."""
+        put, running, ended = begin("pass", start=False), begin(IGNORE_TERM), begin(SAY_AND_FAIL)
+        while session.poll([ended])[ended.key].state is JobState.ACTIVE:
+            time.sleep(0.02)
+        absent = Handle(host="", key=key, folder="")
+        by_hand = begin("raise SystemExit(4)", start=False)
+        done = session.run([python, "-I", "-S", f"{by_hand.folder}/{launcher.PROGRAM}", by_hand.folder])
+        left = session.left([put, running, ended, absent, by_hand])
+
+        assert (0, b"") == (done.code, done.err)
+        assert {
+            put.key: JobStatus(state=JobState.PUT),
+            running.key: JobStatus(state=JobState.ACTIVE),
+            ended.key: JobStatus(state=JobState.EXITED, exit=Exit(code=3)),
+            key: JobStatus(state=JobState.ABSENT),
+            by_hand.key: JobStatus(state=JobState.EXITED, exit=Exit(code=4)),
+        } == left
+
+    def test_word_left_for_the_launcher_ends_a_job(self, session: Shell, begin: Begin) -> None:
+        """The word is obeyed with its reason, and who leaves it does not wait."""
+        handle = begin("import time; print('on', flush=True); time.sleep(60)")
+        session.ask_stop(handle, why="quiet", grace=5.0)
+        while (status := session.poll([handle])[handle.key]).state is JobState.ACTIVE:
+            time.sleep(0.02)
+
+        assert status.exit is not None
+        assert "quiet" == status.exit.stopped
 
 
 def _sha(path: Path) -> str:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "cosmos_core"
 
 ORDER = (
-    {"errors"},
+    {"errors", "launcher"},
     {"canonical"},
     {"media", "controls"},
     {"spec", "clip", "hosts", "run", "submission"},
@@ -20,7 +20,7 @@ ORDER = (
     {"hookspecs"},
     {"plugins", "store"},
     {"plan", "checks", "campaign", "builtin", "accept"},
-    {"record"},
+    {"record", "reach"},
     {"examine"},
     {"audit", "dispatch", "verify", "dataset"},
     {"work"},
@@ -32,7 +32,7 @@ ORDER = (
 
 RANK = {unit: rank for rank, row in enumerate(ORDER) for unit in row}
 
-OPEN_TO_PLUGINS = {"", "extend", "errors", "spec", "clip", "media", "controls", "testing"}
+OPEN_TO_PLUGINS = {"", "extend", "errors", "spec", "clip", "media", "controls", "launcher", "testing"}
 """What a plugin may import of the core; the empty name is the package itself, for ``hookimpl``."""
 
 STORE_ONLY = {"sqlalchemy", "alembic", "psycopg"}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cosmos_core.builtin import launcher
+from cosmos_core import launcher
 
 SCRIPT = Path(launcher.__file__)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals of this kind")

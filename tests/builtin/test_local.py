@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from cosmos_core.builtin import launcher
+from cosmos_core import launcher
 from cosmos_core.builtin import local as plugin
 from cosmos_core.builtin.local import session as module
 from cosmos_core.builtin.local.session import LocalSession
 from cosmos_core.errors import HostError, InputError
 from cosmos_core.extend import Exit, Handle, Host, Input, Job, JobFile, JobState, Session
-from cosmos_core.testing.session import SessionContract
+from cosmos_core.testing.session import SessionContract, ShellContract
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals of this kind")
 
@@ -78,7 +78,7 @@ def session(state: Path):
     opened.sweep(())
 
 
-class TestContract(SessionContract):
+class TestContract(ShellContract, SessionContract):
     @pytest.fixture
     def make_session(self, state: Path):
         return lambda: LocalSession.open(Host(name="here"), state)

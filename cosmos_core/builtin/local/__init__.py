@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def cosmos_transports() -> Iterable[Transport]:
     """Offer this machine."""
     yield Transport(
-        name="local", summary="Processes on this machine that outlive the worker", connect=_connect
+        name="local",
+        summary="Processes on this machine that outlive the worker",
+        here=True,
+        connect=_connect,
     )
 
 

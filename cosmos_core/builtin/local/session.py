@@ -20,10 +20,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cosmos_core.builtin import launcher
+from cosmos_core import launcher
 from cosmos_core.builtin.local import files
 from cosmos_core.errors import HostError, InputError
-from cosmos_core.extend import Exit, Handle, JobState, JobStatus, Placed, RemoteFile, silent
+from cosmos_core.extend import Exit, Handle, JobState, JobStatus, Placed, Ran, RemoteFile, silent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -81,6 +81,7 @@ class LocalSession:
         try:
             with files.refused(f"cannot place job {key} on {self._host}"):
                 _fill(part, job, report)
+                files.write(part / launcher.PROGRAM, launcher.source())
                 files.write(part / launcher.JOB, self._order(job, key), mode=0o600)
                 self._appear(part, folder, key)
         finally:
@@ -100,7 +101,7 @@ class LocalSession:
             return
         with files.refused(f"cannot start job {handle.key} on {self._host}"):
             done = subprocess.run(
-                [sys.executable, "-I", "-S", launcher.__file__, "--detach", str(folder)],
+                [sys.executable, "-I", "-S", str(folder / launcher.PROGRAM), "--detach", str(folder)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 start_new_session=True,
@@ -165,6 +166,27 @@ class LocalSession:
             report(done, total, file.name)
         return tuple(placed)
 
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
+        """Run a short command here, without a shell.
+
+        Raises:
+            HostError: it takes longer than *timeout* seconds, or the system refuses. A program that is not there
+                exits with 127, as in a shell.
+        """
+        try:
+            done = subprocess.run(list(argv), input=stdin, capture_output=True, timeout=timeout, check=False)
+        except FileNotFoundError as error:
+            return Ran(code=127, err=f"{argv[0]}: {error.strerror}".encode())
+        except subprocess.TimeoutExpired as error:
+            raise HostError(f"{argv[0]} did not end on {self._host} within {timeout:g} s") from error
+        except (OSError, ValueError) as error:
+            raise HostError(f"{argv[0]} cannot be run on {self._host}: {error}") from error
+        return Ran(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def left(self, handles: Sequence[Handle]) -> Mapping[str, JobStatus]:
+        """The state of each by its launcher's files alone: ``ACTIVE`` when it was started and left no exit."""
+        return {handle.key: _left(self._folder(handle.key)) for handle in handles}
+
     def stop(self, handle: Handle, *, why: str = "cancelled", grace: float = 10.0) -> None:
         """Ask the job to end, wait until it has, and kill it after *grace* seconds.
 
@@ -177,8 +199,8 @@ class LocalSession:
         if _status(folder).state not in {JobState.PUT, JobState.ACTIVE}:
             return
         try:
-            files.replace(folder / launcher.STOP, f"{why}\n{grace}\n".encode())
-        except OSError:
+            self.ask_stop(handle, why=why, grace=grace)
+        except HostError:
             # The disk is full, perhaps of this very job: a signal asks for the same in fewer words.
             _signal_launcher(folder, signal.SIGTERM)
         if _ended(folder, within=grace + PATIENCE):
@@ -187,6 +209,15 @@ class LocalSession:
         _signal_launcher(folder, getattr(signal, "SIGKILL", signal.SIGTERM))
         if not _ended(folder, within=PATIENCE):
             raise HostError(f"job {handle.key} on {self._host} cannot be killed")
+
+    def ask_stop(self, handle: Handle, *, why: str, grace: float) -> None:
+        """Leave word for the launcher to end the job, and do not wait.
+
+        Raises:
+            HostError: when it cannot be written, on a full disk for instance.
+        """
+        with files.refused(f"cannot ask job {handle.key} to stop"):
+            files.replace(self._folder(handle.key) / launcher.STOP, f"{why}\n{grace}\n".encode())
 
     def remove(self, handle: Handle) -> None:
         """Remove the job's folder, ending the job first if it runs. Removing a removed one is no error."""
@@ -230,7 +261,7 @@ class LocalSession:
             "key": key,
             "owner": self._owner,
             "argv": job.argv,
-            "env": dict(job.env),
+            "env": _gpus(job) | dict(job.env),
             "timeout": job.timeout,
             "quiet": job.quiet,
             "log": job.log,
@@ -263,6 +294,11 @@ class LocalSession:
             key = order.get("key")
             if order.get("owner") == self._owner and isinstance(key, str) and self._folder(key) == folder:
                 yield key
+
+
+def _gpus(job: Job) -> dict[str, str]:
+    """What keeps a native process on its slot's GPUs."""
+    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, job.gpus))} if job.gpus else {}
 
 
 def _check_names(job: Job) -> None:
@@ -301,13 +337,18 @@ def _place_input(part: Path, item: Input) -> None:
         )
 
 
-def _status(folder: Path) -> JobStatus:
+def _left(folder: Path) -> JobStatus:
     if (status := _exited(folder)) is not None:
         return status
     if not (folder / launcher.LOCK).exists():
         return JobStatus(state=JobState.PUT if (folder / launcher.JOB).exists() else JobState.ABSENT)
-    if _carried(folder):
-        return JobStatus(state=JobState.ACTIVE)
+    return JobStatus(state=JobState.ACTIVE)
+
+
+def _status(folder: Path) -> JobStatus:
+    status = _left(folder)
+    if status.state is not JobState.ACTIVE or _carried(folder):
+        return status
     # It may have ended between the two looks.
     return _exited(folder) or JobStatus(state=JobState.LOST, reason="its launcher is gone and left no exit")
 

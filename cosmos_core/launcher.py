@@ -58,7 +58,9 @@ EXIT = "exit.json"
 STOP = "stop"
 WORDS = "launcher.txt"
 """What the launcher itself had to say, when it was detached."""
-OURS = frozenset({JOB, LOCK, STARTED, ALIVE, EVENTS, LOG, EXIT, STOP, WORDS})
+PROGRAM = "launcher.py"
+"""This script, as a session puts it into a job's folder."""
+OURS = frozenset({JOB, LOCK, STARTED, ALIVE, EVENTS, LOG, EXIT, STOP, WORDS, PROGRAM})
 
 TICK = 0.1
 BEAT = 5.0
@@ -81,6 +83,11 @@ def main(arguments: list[str]) -> int:
         return detach(folder) if detached else launch(folder)
     except (OSError, ValueError, KeyError) as error:
         return _say(1, f"{folder}: {type(error).__name__}: {error}")
+
+
+def source() -> bytes:
+    """This script, for a transport that puts it where a job runs."""
+    return Path(__file__).read_bytes()
 
 
 def launch(folder: Path) -> int:

@@ -1,0 +1,120 @@
+"""How a host is reached: by its transport, and by the one that it may be laid over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from cosmos_core.errors import CosmosError, PluginError, RefusedError, fail
+from cosmos_core.extend import Transport
+from cosmos_core.options import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from cosmos_core.errors import Finding
+    from cosmos_core.extend import Session, Shell
+    from cosmos_core.hosts import Host
+    from cosmos_core.plugins import Plugins
+
+
+def layers(plugins: Plugins, host: Host) -> tuple[Transport, ...]:
+    """The host's transport and those below it, outermost first.
+
+    Raises:
+        UnknownError: nobody offers one of them.
+        PluginError: they are laid over each other in a circle.
+    """
+    found = [plugins.find(Transport, host.transport)]
+    while (over := found[-1].over) is not None:
+        below = plugins.find(Transport, over(host))
+        if below in found:
+            names = " over ".join(each.name for each in (*found, below))
+            raise PluginError(f"host {host.name} cannot be reached by {names}")
+        found.append(below)
+    return tuple(found)
+
+
+def is_here(plugins: Plugins, host: Host) -> bool:
+    """Whether the host is the very machine we run on."""
+    return layers(plugins, host)[-1].here
+
+
+def hosts_by_layer(layered: Iterable[Transport], host: Host) -> tuple[Host, ...]:
+    """The host as each layer sees it, its options an instance of that layer's class.
+
+    Raises:
+        RefusedError: with every unknown option and wrong value.
+    """
+    each = tuple(layered)
+    shares, findings = zip(*(_share(transport, host) for transport in each), strict=True)
+    problems = [*_strangers(each, host), *(finding for found in findings for finding in found)]
+    if problems:
+        raise RefusedError(f"the options of host {host.name} have {len(problems)} problem(s)", problems)
+    return tuple(attrs.evolve(host, options=share) for share in shares)
+
+
+def connect(plugins: Plugins, host: Host, state: Path) -> Session:
+    """Open a session to *host* through all its layers.
+
+    Raises:
+        CosmosError: it cannot be reached, or its options are wrong.
+    """
+    *_, (_, session, _) = climb(plugins, host, state)
+    return session
+
+
+def climb(plugins: Plugins, host: Host, state: Path) -> Iterator[tuple[Transport, Session, Host]]:
+    """Open a session layer by layer, the lowest first; the last one given holds all others.
+
+    Raises:
+        CosmosError: at the layer that fails, with those below it closed.
+    """
+    layered = layers(plugins, host)
+    pairs = list(zip(layered, hosts_by_layer(layered, host), strict=True))
+    session: Session | None = None
+    for transport, seen in reversed(pairs):
+        try:
+            with plugins.blame(transport, f"opening host {host.name}"):
+                session = _open(transport, seen, state, session)
+        except CosmosError:
+            if session is not None:
+                session.close()
+            raise
+        yield transport, session, seen
+
+
+def _open(transport: Transport, host: Host, state: Path, below: Session | None) -> Session:
+    if transport.connect is not None:
+        return transport.connect(host, state)
+    if transport.lay is None or not hasattr(below, "run"):
+        raise PluginError(
+            f"transport {transport.name} cannot be laid over what host {host.name} is reached by"
+        )
+    return transport.lay(cast("Shell", below), host, state)
+
+
+def _share(transport: Transport, host: Host) -> tuple[Any, tuple[Finding, ...]]:
+    """The options that are this layer's, read by its class, and what is wrong with them."""
+    if transport.options is None:
+        return None, ()
+    known = _fields(transport)
+    mine = {name: value for name, value in host.options.items() if name in known}
+    try:
+        return build(transport.options, mine, where=f"hosts.{host.name}.options"), ()
+    except RefusedError as error:
+        return None, error.findings
+
+
+def _strangers(layered: tuple[Transport, ...], host: Host) -> Iterator[Finding]:
+    known = {name: None for transport in layered for name in _fields(transport)}
+    for name in host.options:
+        if name not in known:
+            there_is = ", ".join(known) or "none"
+            yield fail(f"hosts.{host.name}.options has no {name!r}", hint=f"one of {there_is}", where=name)
+
+
+def _fields(transport: Transport) -> Mapping[str, Any]:
+    return attrs.fields_dict(transport.options) if transport.options is not None else {}
