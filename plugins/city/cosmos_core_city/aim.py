@@ -1,4 +1,4 @@
-"""Where a camera looks: which house a blast should hit so that the clip shows it."""
+"""Whether a camera shows what a clip is about: its blast, and what comes of it."""
 
 from __future__ import annotations
 
@@ -6,52 +6,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cosmos_core import controls
-from cosmos_core_city import camera
+from cosmos_core_city import gates
+from cosmos_core_city.labels import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from cosmos_core_city.camera import Path
+    from cosmos_core_city.render import Picture
     from cosmos_core_city.spec import City, CitySpec
+    from cosmos_core_city.wreck import Wreck
 
-TRIED = 6
-"""Attempts whose paths have a say in where the blast is."""
 LEAST = 0.3
 """Share of a path's attention that its blast must have."""
-MORE = 5
-"""How many times the attempts at a path there are with a blast: most look elsewhere, which costs next to nothing."""
-
-
-def seconds(spec: CitySpec) -> float:
-    """How long the clip is."""
-    profile = controls.PROFILES[spec.profile]
-    return (spec.frames or profile.frames) / float(spec.fps or profile.fps)
-
-
-def watched(spec: CitySpec, city: City) -> int:
-    """The row of the house that the camera's first paths look at most.
-
-    Where the spec says where along the block the blast is, it is the house there on the side that they look at.
-    """
-    fronts = np.array(
-        [(h.x + h.width / 2, h.side * city.facade, min(h.top, 9.0) * 0.6) for h in city.buildings]
-    )
-    score = np.zeros(len(fronts))
-    frames = max(2, round(seconds(spec) * 4))
-    for attempt in range(TRIED):
-        taken = camera.path(spec, city, frames, frames / seconds(spec), attempt)
-        score += attention(taken, fronts) * size(taken, fronts) * (TRIED if attempt == 0 else 1)
-    if spec.blast is None:
-        return int(np.argmax(score))
-    there = [h.x <= spec.blast <= h.x + h.width + 0.01 for h in city.buildings]
-    return int(np.argmax(np.where(there, score + 1e-6, 0.0)))
+RUBBLE = (0.03, 0.50)
+"""Share of a frame in the last third of a clip that rubble fills."""
+MUCH = 0.3
+"""The damage from which the least share of rubble holds; less damage makes less, in proportion."""
 
 
 def refuse_aim(city: City, path: Path) -> Iterator[str]:
-    """Why *path* shows too little of the blast."""
+    """Why *path* shows too little of the place of the blast."""
     if city.blast is None:
         return
     x, y, z = city.blast.center
@@ -77,8 +54,23 @@ def attention(path: Path, points: ArrayLike) -> NDArray[np.float64]:
     return np.asarray((late * near * ((off < 0.85) & (tall < 0.7))).mean(axis=0))
 
 
-def size(path: Path, fronts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How large fronts along the street at points (N, 3) look from the middle of *path*, 1 for head-on at 18 m."""
-    arm = fronts - path.poses[len(path.poses) // 2, :3, 3]
-    away = np.linalg.norm(arm, axis=1)
-    return np.asarray(np.abs(arm[:, 1]) * 18.0 / np.maximum(away, 9.0) ** 2)
+def refuse_rubble(spec: CitySpec, made: Wreck, pictures: Sequence[Picture]) -> Iterator[str]:
+    """Why *pictures*, one of each moment of the gates, show too little or too much of what came off a house.
+
+    Before the blast there is nothing to show, so nothing is refused.
+    """
+    if not spec.damage or spec.offset == "before" or made.motion is None:
+        return
+    least, most = RUBBLE[0] * min(1.0, spec.damage / MUCH), RUBBLE[1]
+    for picture, frame in zip(pictures, gates.moments(made.motion.frames), strict=True):
+        if frame >= made.motion.frames * 2 / 3:
+            share = rubble(made, picture, frame)
+            if not least <= share <= most:
+                yield f"rubble fills {share:.1%} of frame {frame}; allowed is {least:.1%} to {most:.0%}"
+                return
+
+
+def rubble(made: Wreck, picture: Picture, frame: int) -> float:
+    """The share of *picture*, of *frame*, that shows rubble."""
+    labels = np.append(made.scene.classes(made.state(frame)), np.uint8(Label.SKY))
+    return float((labels[picture.ids] == Label.RUBBLE).mean())

@@ -125,8 +125,7 @@ def choose(spec: CitySpec, city: City, made: Wreck, renderer: Renderer, out: Out
         InputError: when none of the attempts does, with the reasons of the last.
     """
     refused: list[tuple[str, ...]] = []
-    attempts = camera.ATTEMPTS * (aim.MORE if city.blast else 1)
-    for attempt in range(attempts):
+    for attempt in range(camera.ATTEMPTS):
         path = camera.path(spec, city, out.frames, float(out.fps), attempt)
         reasons = (*gates.refuse_path(made.scene, path), *aim.refuse_aim(city, path))
         if not reasons:
@@ -134,6 +133,7 @@ def choose(spec: CitySpec, city: City, made: Wreck, renderer: Renderer, out: Out
             seen = with_rubble(gates.survey(made.scene, pictures), made, pictures)
             reasons = (
                 seen.refusals
+                or tuple(aim.refuse_rubble(spec, made, pictures))
                 or tuple(_motion(path, pictures, out))
                 or tuple(_shading(renderer, path, out, spec.light))
             )
@@ -141,7 +141,7 @@ def choose(spec: CitySpec, city: City, made: Wreck, renderer: Renderer, out: Out
                 return Shot(path=path, seen=seen, refused=tuple(refused))
         refused.append(reasons)
     raise InputError(
-        f"no {spec.camera} path of seed {spec.seed} passes the gates after {attempts} attempts: {refused[-1][0]}",
+        f"no {spec.camera} path of seed {spec.seed} passes the gates after {camera.ATTEMPTS} attempts: {refused[-1][0]}",
         hint="try another seed, another camera, other light or a shorter clip",
     )
 

@@ -33,7 +33,7 @@ _CROWNS = {
 def suggest(spec: CitySpec, city: City, labels: AbstractSet[str]) -> str:
     """A prompt under 300 words for the clip of *spec*, naming only what *labels* says is seen."""
     sentences = [*_houses(city, labels), *_street(spec, city, labels)]
-    if spec.damage:
+    if spec.damage and spec.offset != "before":
         sentences += _damage(spec, labels)
     if spec.snow:
         sentences.append(_snow(spec.snow))
@@ -67,9 +67,6 @@ def _street(spec: CitySpec, city: City, labels: AbstractSet[str]) -> Iterator[st
 def _damage(spec: CitySpec, labels: AbstractSet[str]) -> Iterator[str]:
     """What the blast does, in the tense of the clip."""
     what, heap = next((what, heap) for most, what, heap in _EXTENTS if spec.damage < most)
-    if spec.offset == "before":
-        yield f"The street lies quiet until, at the very end, a blast tears away {what} of one house."
-        return
     if spec.offset == "during":
         yield (
             f"An explosion tears away {what} of one house: walls burst outwards, floors give way, masonry falls and"

@@ -34,6 +34,9 @@ SMALLEST = 1e-3
 """Cubic metres below which a piece has no hull of its own where its body has another."""
 FASTEST = 40.0
 """Metres a second that nothing exceeds: twice a fall from the highest roof."""
+QUIET, LATE = 2.2, 14.0
+"""Seconds after the first body lets go from which nothing is faster than so many metres a second: what comes down late
+has hung or rolled, and a clip that ends in free fall shows a blur. It is what a fall of ten metres ends with."""
 FRICTION, BOUNCE = 0.75, 0.04
 
 
@@ -198,6 +201,8 @@ def _run(
             yield poses.copy()
         for step in range(substeps):
             now = (frame + step / substeps) / fps
+            if released and now > activation.time[0] + QUIET:
+                world.integration_parameters.normalized_max_linear_velocity = LATE
             while released < len(activation.time) and activation.time[released] <= now:
                 _release(engine, world, handles[released], activation, released)
                 released += 1

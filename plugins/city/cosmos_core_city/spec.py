@@ -136,12 +136,12 @@ class CitySpec:
     )
     damage: float = _option(0.0, "0 is untouched, 1 breaks all within the blast", between(0.0, 1.0))
     blast: float | None = _option(
-        None, "metres along the block, instead of a house that the camera sees", between(0.0, 84.0)
+        None, "metres along the block, instead of a house that the seed picks", between(0.0, 84.0)
     )
     power: float = _option(1.0, "1 throws the nearest pieces at 9 m/s", between(0.1, 3.0))
     offset: str = _option(
         "during",
-        "before: the blast ends the clip, during: it begins it, after: the dust has settled",
+        "before: untouched until the clip ends, during: the blast comes after a third of a second, after: all has fallen",
         one_of(*OFFSETS),
     )
     width: int | None = _option(None, "pixels, instead of the profile's", even)
@@ -286,9 +286,11 @@ CROSSING = 12.0
 """Width between the kerbs of the streets that cross at both ends."""
 RADIUS = 7.0
 """Metres from a blast within which it can break things."""
+MARGIN = 24.0
+"""Metres from the ends of the block to the middle of the nearest house that a blast may pick by itself."""
 EARLY = 1 / 3
-"""Seconds between the blast and the nearer end of a clip that shows it: 8 frames of 24 a second."""
-SETTLED = 6.0
+"""Seconds of the untouched street before a blast that a clip shows: 8 frames of 24 a second."""
+SETTLED = 10.0
 """Seconds after the blast at which nearly all that it broke lies still; what hangs loose may fall later."""
 
 _WALLS = (
@@ -337,25 +339,48 @@ def resolve(spec: CitySpec) -> City:
 
 
 def _blast(spec: CitySpec, city: City) -> Blast:
-    """Behind the front of the house that was asked for, or of one that the camera sees."""
-    from cosmos_core_city.aim import seconds, watched
+    """Behind the front of a house in the middle of the block, or of the one where it was asked for.
 
+    It does not depend on the camera: five cameras of one seed film one event.
+    """
     numbers = draw(spec, "blast")
-    row, length = watched(spec, city), seconds(spec)
+    side, share, height = numbers.choice((1, -1)), numbers.uniform(0.35, 0.65), numbers.uniform(0.3, 0.7)
+    chosen = numbers.random()
+    row = _struck(city, side, spec.blast, chosen)
     house = city.buildings[row]
-    x = house.x + house.width * numbers.uniform(0.35, 0.65) if spec.blast is None else spec.blast
-    height = house.ground + house.storey * numbers.uniform(0.3, 0.7)
+    x = house.x + house.width * share if spec.blast is None else spec.blast
     return Blast(
-        center=(round(x, 3), round(house.side * (city.facade + 1.2), 3), round(height, 3)),
+        center=(
+            round(x, 3),
+            round(side * (city.facade + 1.2), 3),
+            round(house.ground + house.storey * height, 3),
+        ),
         radius=RADIUS,
         power=spec.power,
         damage=spec.damage,
-        delay={"before": max(0.0, length - EARLY), "during": min(EARLY, length / 3), "after": 0.0}[
-            spec.offset
-        ],
+        delay={"before": seconds(spec), "during": min(EARLY, seconds(spec) / 3), "after": 0.0}[spec.offset],
         preroll=SETTLED if spec.offset == "after" else 0.0,
         victims=_victims(city, row, x),
     )
+
+
+def _struck(city: City, side: int, x: float | None, chosen: float) -> int:
+    """The row of the house at *x* on *side*; without *x* one in the middle of the block, by a number from 0 to 1."""
+    rows = [row for row, house in enumerate(city.buildings) if house.side == side]
+    if x is not None:
+        return next(r for r in rows if x <= city.buildings[r].x + city.buildings[r].width + 0.01)
+    middle = [
+        r for r in rows if MARGIN <= city.buildings[r].x + city.buildings[r].width / 2 <= city.length - MARGIN
+    ]
+    return middle[int(chosen * len(middle))]
+
+
+def seconds(spec: CitySpec) -> float:
+    """How long the clip is."""
+    from cosmos_core import controls
+
+    profile = controls.PROFILES[spec.profile]
+    return (spec.frames or profile.frames) / float(spec.fps or profile.fps)
 
 
 def _victims(city: City, row: int, x: float) -> tuple[int, ...]:

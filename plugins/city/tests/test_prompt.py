@@ -59,3 +59,8 @@ def test_a_prompt_names_only_what_is_seen():
     assert not [
         word for word in ("fire escape", "cars", "trees", "shops", "water tower", "rooms") if word in text
     ]
+
+
+def test_before_the_blast_the_prompt_keeps_quiet():
+    """A clip in which nothing has happened yet is described as the untouched street."""
+    assert words(damage=0.9, offset="before") == words()
