@@ -44,6 +44,7 @@ __all__ = [
     "Exporter",
     "Finding",
     "Followed",
+    "Freed",
     "Generator",
     "Handle",
     "Host",
@@ -52,6 +53,7 @@ __all__ = [
     "JobFile",
     "JobState",
     "JobStatus",
+    "Keeper",
     "Level",
     "Needs",
     "Outcome",
@@ -380,6 +382,22 @@ class Shell(Session, Protocol):
 
     def ask_stop(self, handle: Handle, *, why: str, grace: float) -> None:
         """Leave word for the launcher to end the job, and do not wait."""
+
+
+@attrs.frozen(kw_only=True)
+class Freed:
+    """What was, or would be, removed from a host's store of files."""
+
+    files: int
+    bytes: int
+
+
+@runtime_checkable
+class Keeper(Session, Protocol):
+    """A session that keeps inputs on its host, so that they travel once."""
+
+    def free(self, *, dry: bool = False) -> Freed:
+        """Remove the kept files that no job there needs; with *dry* only say what would go."""
 
 
 @attrs.frozen(kw_only=True)

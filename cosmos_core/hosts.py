@@ -36,6 +36,8 @@ class Host:
     slots: int = 1
     gpus: int = 0
     gpu: str = ""
+    stagger: float = 0.0
+    """Seconds between two starts, where it has GPUs."""
     options: Any = attrs.field(factory=dict)
     """The transport's own options: a table in ``cosmos.toml``, and an instance of its options class once validated."""
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from cosmos_core.errors import CosmosError, PluginError, RefusedError, fail
-from cosmos_core.extend import Transport
+from cosmos_core.errors import CosmosError, PluginError, RefusedError, fail, ok
+from cosmos_core.extend import Backend, Transport
 from cosmos_core.options import build
 
 if TYPE_CHECKING:
@@ -84,6 +84,32 @@ def climb(plugins: Plugins, host: Host, state: Path) -> Iterator[tuple[Transport
                 session.close()
             raise
         yield transport, session, seen
+
+
+def examine(plugins: Plugins, host: Host, state: Path) -> Iterator[Finding]:
+    """What is well with a host and what is not, layer by layer, then what each backend needs there."""
+    top: Session | None = None
+    try:
+        for transport, session, seen in climb(plugins, host, state):
+            top = session
+            yield ok(f"reached over {transport.name}", where=transport.name)
+            if transport.check is not None:
+                yield from _named(transport.check(session, seen), transport.name)
+        for backend in plugins.offers(Backend).values() if top is not None and hasattr(top, "run") else ():
+            if backend.check is not None:
+                yield from _named(backend.check(cast("Shell", top), host), backend.name)
+    except RefusedError as error:
+        yield from _named(error.findings, "options")
+    except CosmosError as error:
+        yield fail(str(error), hint=error.hint, where=host.name)
+    finally:
+        if top is not None:
+            top.close()
+
+
+def _named(findings: Iterable[Finding], where: str) -> Iterator[Finding]:
+    """The findings, each saying what it is about."""
+    return (found if found.where else attrs.evolve(found, where=where) for found in findings)
 
 
 def _open(transport: Transport, host: Host, state: Path, below: Session | None) -> Session:

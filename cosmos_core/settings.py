@@ -59,6 +59,9 @@ class HostSettings:
     slots: int = _field(1, "how many jobs it runs at a time")
     gpus: int = _field(0, "how many GPUs it has; they are dealt out evenly to its slots")
     gpu: str = _field("", "kind of its GPUs, such as h200")
+    stagger: float = _field(
+        20.0, "seconds between two starts on a host with GPUs, so that model loads do not collide"
+    )
     options: dict[str, Any] = attrs.field(factory=dict, metadata={"help": "the transport's own options"})
 
 
@@ -76,11 +79,15 @@ class Settings:
     )
 
     def each_host(self) -> tuple[Host, ...]:
-        """All hosts. ``local`` is there unless the file says ``[hosts.local] slots = 0``."""
+        """The hosts that have slots. ``local`` is one unless the file says ``[hosts.local] slots = 0``."""
+        return tuple(host for host in self.every_host() if host.slots > 0)
+
+    def every_host(self) -> tuple[Host, ...]:
+        """All hosts, those without a slot among them."""
         named = {
             name: Host(name=name, **attrs.asdict(host, recurse=False)) for name, host in self.hosts.items()
         }
-        return tuple(host for host in ({LOCAL.name: LOCAL} | named).values() if host.slots > 0)
+        return tuple(({LOCAL.name: LOCAL} | named).values())
 
 
 TEMPLATE = """\
@@ -159,8 +166,8 @@ def _review(settings: Settings, where: str) -> Iterator[Finding]:
         if getattr(queue, name) < 1:
             yield fail(f"queue.{name} = {getattr(queue, name)} must be 1 or more", where=where)
     for name, host in settings.hosts.items():
-        if host.slots < 0 or host.gpus < 0:
-            yield fail(f"hosts.{name}: slots and gpus must be 0 or more", where=where)
+        if host.slots < 0 or host.gpus < 0 or host.stagger < 0:
+            yield fail(f"hosts.{name}: slots, gpus and stagger must be 0 or more", where=where)
         elif host.slots and host.gpus % host.slots:
             yield fail(
                 f"hosts.{name}: {host.gpus} GPUs cannot be dealt out to {host.slots} slots", where=where

@@ -49,6 +49,7 @@ THEMES: dict[str, dict[str, str]] = {
         "init": "Make a workspace.",
         "demo": "Walk the whole way once: from a scene to a verified video.",
         "doctor": "Examine this machine and workspace, and say what to do.",
+        "hosts": "Name the machines that jobs run on, and examine them.",
         "plugins": "List plugins, and show what one offers.",
         "completion": "Print the script that completes commands in your shell.",
     },

@@ -42,6 +42,14 @@ def prompt_or_text(ctx: click.Context, _: click.Parameter, incomplete: str) -> l
     return list(_items([(f"@{name}", text) for name, text in _prompts(ctx)], incomplete))
 
 
+def hosts(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of hosts, each with its transport."""
+    found: list[tuple[str, str]] = []
+    with suppress(CosmosError), _asked(ctx).open() as cosmos:
+        found = [(each.name, each.transport) for each in cosmos.settings.each_host()]
+    return list(_items(found, incomplete))
+
+
 def backends(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of backends."""
     from cosmos_core.extend import Backend

@@ -10,10 +10,7 @@ from cosmos_core.cli.asked import leave
 from cosmos_core.errors import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cosmos_core.cli.asked import Asked
-    from cosmos_core.errors import Finding
 
 
 @make(
@@ -34,19 +31,10 @@ def command(asked: Asked) -> None:
     found = tuple(examine(asked.folder))
     counts = {level: sum(finding.level is level for finding in found) for level in Level}
     asked.answer({"findings": found, "counts": {level.value: count for level, count in counts.items()}})
-    asked.tell(_table(found))
+    asked.tell(say.answers(found))
     asked.tell(f"\n{_summary(counts)}")
     if counts[Level.FAIL]:
         leave(1)
-
-
-def _table(found: Sequence[Finding]) -> str:
-    rows: list[tuple[str, str, str]] = []
-    for finding in found:
-        rows.append((say.word(finding.level), finding.where, finding.message))
-        if finding.hint and finding.level is not Level.OK:
-            rows.append(("", "", say.faint(f"hint: {finding.hint}")))
-    return say.table(rows)
 
 
 def _summary(counts: dict[Level, int]) -> str:

@@ -110,6 +110,16 @@ def findings(found: Iterable[Finding], *, indent: str = "  ") -> str:
     return table(rows, indent=indent)
 
 
+def answers(found: Iterable[Finding], *, indent: str = "") -> str:
+    """Findings in the order they were asked, as of an examination; the hint below what is not well."""
+    rows: list[tuple[str, str, str]] = []
+    for finding in found:
+        rows.append((word(finding.level), finding.where, finding.message))
+        if finding.hint and finding.level.rank:
+            rows.append(("", "", faint(f"hint: {finding.hint}")))
+    return table(rows, indent=indent)
+
+
 def one_line(text: str, columns: int) -> str:
     """*text* without line breaks, cut to *columns* with an ellipsis."""
     flat = " ".join(text.split())

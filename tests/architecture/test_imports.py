@@ -17,6 +17,7 @@ ORDER = (
     {"media", "controls"},
     {"spec", "clip", "hosts", "run", "submission"},
     {"extend", "settings", "workspace", "options"},
+    {"roster"},
     {"hookspecs"},
     {"plugins", "store"},
     {"plan", "checks", "campaign", "builtin", "accept"},
