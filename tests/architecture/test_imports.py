@@ -13,6 +13,7 @@ CORE = ROOT / "cosmos_core"
 
 ORDER = (
     {"errors", "launcher"},
+    {"jobs"},
     {"canonical"},
     {"media", "controls"},
     {"spec", "clip", "hosts", "run", "submission"},
@@ -33,7 +34,7 @@ ORDER = (
 
 RANK = {unit: rank for rank, row in enumerate(ORDER) for unit in row}
 
-OPEN_TO_PLUGINS = {"", "extend", "errors", "spec", "clip", "media", "controls", "launcher", "testing"}
+OPEN_TO_PLUGINS = {"", "extend", "errors", "spec", "clip", "media", "controls", "jobs", "launcher", "testing"}
 """What a plugin may import of the core; the empty name is the package itself, for ``hookimpl``."""
 
 STORE_ONLY = {"sqlalchemy", "alembic", "psycopg"}

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from cosmos_core import launcher
+from cosmos_core import jobs, launcher
 from cosmos_core.builtin import local as plugin
-from cosmos_core.builtin.local import session as module
 from cosmos_core.builtin.local.session import LocalSession
 from cosmos_core.errors import HostError, InputError
 from cosmos_core.extend import Exit, Handle, Host, Input, Job, JobFile, JobState, Session
@@ -205,7 +204,7 @@ def test_the_kill_of_a_launcher_loses_the_job_and_leaves_no_process(session: Loc
 @posix
 def test_a_launcher_that_hangs_is_killed(session: LocalSession, monkeypatch):
     """Stop ends a job even when its launcher does not answer."""
-    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    monkeypatch.setattr(jobs, "PATIENCE", 0.3)
     handle, carrier, pid = deaf(session)
     os.kill(carrier, signal.SIGSTOP)
     session.stop(handle, grace=0.0)
@@ -377,7 +376,7 @@ def test_a_sweep_clears_what_a_dead_put_left(session: LocalSession, state: Path)
 @posix
 def test_a_running_job_is_ended_before_it_is_removed(session: LocalSession, monkeypatch):
     """Remove leaves no process behind that writes into nowhere."""
-    monkeypatch.setattr(module, "SWEEP_GRACE", 0.0)
+    monkeypatch.setattr(jobs, "SWEEP_GRACE", 0.0)
     handle, carrier, pid = deaf(session)
     session.remove(handle)
 
