@@ -12,6 +12,7 @@ waits. A double claim is a run that two processes were given: there must be none
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
 import random
 import secrets
@@ -110,13 +111,17 @@ def _race(url: str, processes: int, limit: int) -> tuple[list[str], list[float],
 
 def _claim_all(url: str, limit: int, barrier, answers) -> None:
     taken, waits, owner = [], [], secrets.token_hex(4)
+    # A slot holds one open batch, and these are never finished.
+    slots = itertools.count()
     with closing(Store.open(url, root=Path.cwd(), patience=120)) as store:
         store.counts()
         barrier.wait(60)
         began = time.time()
         while True:
             start = time.perf_counter()
-            lease = store.claim(owner=owner, load_key="model-a", host="local", slot=0, limit=limit)
+            lease = store.claim(
+                owner=owner, load_key="model-a", host=f"host-{owner}", slot=next(slots), limit=limit
+            )
             if lease is None:
                 break
             waits.append(time.perf_counter() - start)

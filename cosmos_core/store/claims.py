@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 PAUSED = "paused"
 
+OCCUPIES = sa.and_(batch.c.closed.is_(None), sa.not_(batch.c.parked))
+"""Whether a batch has its slot to itself. The index ``batch_one_a_slot`` says the same, so that no race breaks it."""
+
 
 def _claim(*conditions: Any) -> ReturningUpdate[int]:
     """Move up to ``limit`` queued runs of the load key ``loaded`` and one backend to ``placed``, in one statement.
@@ -25,9 +28,12 @@ def _claim(*conditions: Any) -> ReturningUpdate[int]:
         sa.select(other.c.backend).where(_waits(other, *conditions)).order_by(*queue_order(other)).limit(1)
     )
     paused = sa.exists().where(setting.c.name == PAUSED)
+    taken = sa.exists().where(
+        OCCUPIES, batch.c.host == sa.bindparam("host"), batch.c.slot == sa.bindparam("slot")
+    )
     chosen = (
         sa.select(run.c.seq)
-        .where(_waits(run, *conditions), run.c.backend == first.scalar_subquery(), ~paused)
+        .where(_waits(run, *conditions), run.c.backend == first.scalar_subquery(), ~paused, ~taken)
         .order_by(*queue_order())
         .limit(sa.bindparam("limit", type_=sa.Integer))
         .with_for_update(skip_locked=True)
@@ -81,15 +87,16 @@ IS_LOST = sa.and_(
     batch.c.closed.is_(None),
     batch.c.lease_until < now(),
     batch.c.host.in_(sa.bindparam("hosts", expanding=True)),
+    batch.c.slot.not_in(sa.bindparam("besides", expanding=True)),
 )
-"""Whether a batch on one of ``hosts`` is open and its lease ran out."""
+"""Whether a batch on one of ``hosts``, but not on a slot of ``besides``, is open and its lease ran out."""
 
 ANY_LOST = sa.select(sa.exists().where(IS_LOST))
 ADOPT = _adopt()
-"""Takes ``taker``, ``hosts`` and ``seconds``; gives the batch's row, or none."""
+"""Takes ``taker``, ``hosts``, ``besides`` and ``seconds``; gives the batch's row, or none."""
 
 CLAIM = _claim()
-"""Takes ``batch_id``, ``loaded`` and ``limit``; gives the ``seq`` of each run taken."""
+"""Takes ``batch_id``, ``loaded``, ``limit``, ``host`` and ``slot``; gives the ``seq`` of each run taken."""
 CLAIM_SOME = _claim(_is_one_of)
 """As :data:`CLAIM`, of no runs but ``only``."""
 

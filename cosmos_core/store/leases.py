@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from cosmos_core import canonical
 from cosmos_core.errors import CosmosError
@@ -21,8 +22,15 @@ if TYPE_CHECKING:
 
     from cosmos_core.run import Run
 
+
+class _SlotTaken(Exception):
+    """Another batch got the slot first."""
+
+
 LEASE = 45.0
 """Seconds a lease lasts unless it is renewed; renew it every third of that."""
+PARKED = ""
+"""The owner of a batch that was parked."""
 
 
 class Leases(Opened):
@@ -43,36 +51,43 @@ class Leases(Opened):
         """Take up to *limit* queued runs of one load key as a new batch for *owner*, in the order of the queue.
 
         With *only*, none but these. *gpu* is the kind of GPU of the slot; :meth:`history` groups by it. None when
-        nothing waits, or the queue is paused. Two callers never get one run.
+        nothing waits, the queue is paused, or the slot is taken: it holds one open batch, whoever opened it. Two
+        callers never get one run.
         """
         if only is not None and not only:
             return None
         made = new_id("b")
-        asked = {"batch_id": made, "loaded": load_key, "limit": limit}
+        asked: dict[str, Any] = {"batch_id": made, "loaded": load_key, "limit": limit, "host": host, "slot": slot}
+        statement = claims.CLAIM
+        if only is not None:
+            statement, asked["only"] = claims.CLAIM_SOME, list(only)
         where = {"host": host, "slot": slot, "gpu": gpu, "load_key": load_key}
-        with self._db.write(lasting=False) as connection:
-            if only is None:
-                seqs = connection.execute(claims.CLAIM, asked).scalars().all()
-            else:
-                seqs = connection.execute(claims.CLAIM_SOME, asked | {"only": list(only)}).scalars().all()
-            if not seqs:
-                return None
-            taken = connection.execute(_TAKEN, {"seqs": seqs}).all()
-            opened = {"id": made, "attempt": 1, "fence": 1, "owner": owner, "backend": taken[0].backend}
-            row = connection.execute(claims.OPEN_BATCH, opened | where | {"seconds": lease}).one()
-            _open_attempts(connection, row, taken)
-            return Lease(batch=_batch(row, taken), owner=owner)
+        try:
+            with self._db.write(lasting=False) as connection:
+                seqs = connection.execute(statement, asked).scalars().all()
+                if not seqs:
+                    return None
+                taken = connection.execute(_TAKEN, {"seqs": seqs}).all()
+                opened = {"id": made, "attempt": 1, "fence": 1, "owner": owner, "backend": taken[0].backend}
+                row = _open(connection, opened | where | {"seconds": lease})
+                _open_attempts(connection, row, taken)
+                return Lease(batch=_batch(row, taken), owner=owner)
+        except _SlotTaken:
+            return None
 
-    def adopt(self, *, owner: str, hosts: Sequence[str], lease: float = LEASE) -> Lease | None:
+    def adopt(
+        self, *, owner: str, hosts: Sequence[str], besides: Sequence[int] = (), lease: float = LEASE
+    ) -> Lease | None:
         """Take over one open batch on *hosts* whose lease ran out, with a higher fence; None when there is none.
 
-        Its job may well be running: ``job_key`` and ``handle`` are what the last holder stored. The batch's requests
-        are those of the runs that are still held.
+        Batches on slots in *besides* are left to whoever serves those. The job may well be running: ``job_key`` and
+        ``handle`` are what the last holder stored. The batch's requests are those of the runs that are still held.
         """
-        if not self._any_lost(hosts):
+        which = {"hosts": list(hosts), "besides": list(besides)}
+        if not self._any_lost(which):
             return None
         with self._db.write(lasting=False) as connection:
-            asked = {"taker": owner, "hosts": list(hosts), "seconds": lease}
+            asked = which | {"taker": owner, "seconds": lease}
             row = connection.execute(claims.ADOPT, asked).one_or_none()
             if row is None:
                 return None
@@ -146,6 +161,23 @@ class Leases(Opened):
             found = rows.load(connection, which, self._root)
         return tuple(found[seq] for seq in sorted(found))
 
+    def park(self, lease: Lease, reasons: Mapping[str, str], *, seconds: float) -> None:
+        """Leave a batch whose job is over and whose outputs could not be verified, with the reason by run id.
+
+        Its slot is free for another batch. After *seconds*, or when somebody expires the owner ``PARKED``, the next
+        worker takes it over and tries again.
+
+        Raises:
+            LeaseLost: when another worker holds the batch by now.
+        """
+        with self._db.write() as connection:
+            hold(connection, lease)
+            for name, reason in reasons.items():
+                waits = sa.update(run).where(run.c.id == name, run.c.batch == lease.batch.id, HOLDS)
+                connection.execute(waits.values(reason=rows.storable(reason)))
+            left = {"parked": True, "owner": PARKED, "lease_until": now() + seconds}
+            connection.execute(sa.update(batch).where(batch.c.id == lease.batch.id).values(left))
+
     def expire(self, owners: Sequence[str]) -> None:
         """End the leases of *owners* now: of a worker that lets go, or of one that is known to be dead."""
         which = sa.and_(batch.c.owner.in_(list(owners)), batch.c.closed.is_(None))
@@ -167,14 +199,15 @@ class Leases(Opened):
                 slot=row.slot,
                 runs=tuple(name for within, name in runs if within == row.id),
                 seconds_left=row.left,
+                parked=row.parked,
             )
             for row in found
         )
 
-    def _any_lost(self, hosts: Sequence[str]) -> bool:
+    def _any_lost(self, which: Mapping[str, Any]) -> bool:
         # Workers ask every few seconds, and nearly always there is nothing: that must not take the write lock.
         with self._db.read() as connection:
-            return bool(connection.execute(claims.ANY_LOST, {"hosts": list(hosts)}).scalar())
+            return bool(connection.execute(claims.ANY_LOST, which).scalar())
 
 
 _REQUESTS = (
@@ -193,6 +226,18 @@ def _is_ours(lease: Lease) -> sa.ColumnElement[bool]:
         batch.c.owner == lease.owner,
         batch.c.closed.is_(None),
     )
+
+
+def _open(connection: sa.Connection, values: dict[str, Any]) -> Any:
+    """The row of a new batch.
+
+    Raises:
+        _SlotTaken: when its slot has an open batch by now; on PostgreSQL, once that one is committed.
+    """
+    try:
+        return connection.execute(claims.OPEN_BATCH, values).one()
+    except IntegrityError as error:
+        raise _SlotTaken from error
 
 
 def _open_attempts(connection: sa.Connection, row: Any, taken: Sequence[Any]) -> None:

@@ -62,6 +62,8 @@ class Holding:
     """Ids of the runs it still holds, in order of acceptance."""
     seconds_left: float
     """Negative when the lease ran out and nobody took it over yet."""
+    parked: bool = False
+    """Its job is over and outputs wait to be verified; its slot is free."""
 
 
 @attrs.frozen(kw_only=True)

@@ -17,7 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision these tables are; a test compares it with the migrations."""
 
 # Rows of ids compare byte by byte in SQLite; "C" makes PostgreSQL do so too, and lets a prefix use the index.
@@ -132,7 +132,9 @@ batch = sa.Table(
     sa.Column("handle", sa.Text),
     sa.Column("opened", sa.Double, nullable=False),
     sa.Column("closed", sa.Double),
+    sa.Column("parked", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
 )
+"""``parked``: its job is over and outputs wait to be verified, so its slot is free for another batch."""
 
 attempt = sa.Table(
     "attempt",

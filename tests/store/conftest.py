@@ -47,10 +47,12 @@ def accept(store, new_run):
 
 @pytest.fixture
 def take(store):
-    """Claim as a worker would."""
+    """Claim as a worker would, each time for another slot unless one is given."""
+    slots = itertools.count()
 
     def claim(**given):
-        values = {"owner": "worker-1", "load_key": "model-a", "host": "local", "slot": 0, "limit": 8}
+        values = {"owner": "worker-1", "load_key": "model-a", "host": "local", "limit": 8}
+        values["slot"] = next(slots)
         return store.claim(**(values | given))
 
     return claim

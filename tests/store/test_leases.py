@@ -343,3 +343,64 @@ def test_progress_is_a_hint(store, accept, take):
     store.requeue(lease, [one.id], reason="the host is going down")
     store.progress(lease, {one.id: 0.75})
     assert 0.0 == store.run(one.id).progress
+
+
+def test_a_slot_holds_one_open_batch(store, accept, take):
+    """
+    A taken slot gives nothing, and takes nothing from the queue; a finished batch leaves it to the next.
+    """
+    accept(2)
+    lease = take(slot=0, limit=1)
+
+    assert take(slot=0, limit=1, owner="worker-2") is None
+    assert take(slot=0, limit=1, only=[run.id for run in store.waiting()]) is None
+    assert 1 == len(store.waiting())
+    store.move(lease, lease.batch.requests[0].run, State.FAILED)
+    store.finish(lease)
+    assert take(slot=0, limit=1) is not None
+
+
+def test_the_slots_of_other_hosts_are_their_own(store, accept, take):
+    """
+    Slot 0 of one host says nothing about slot 0 of another.
+    """
+    accept(2)
+
+    assert take(slot=0, limit=1, host="gpu-1") is not None
+    assert take(slot=0, limit=1, host="gpu-2") is not None
+
+
+def test_a_batch_on_a_slot_that_others_serve_is_left_to_them(store, accept, take):
+    """
+    Each slot of a worker takes over what was left on it, so that a job goes on under the slot it was made for.
+    """
+    accept(2)
+    first, second = take(slot=0, limit=1, lease=0.01), take(slot=1, limit=1, lease=0.01)
+    time.sleep(0.05)
+
+    assert store.adopt(owner="w.2", hosts=["local"], besides=[0, 1, 3]) is None
+    assert second.batch.id == store.adopt(owner="w.1", hosts=["local"], besides=[0, 2]).batch.id
+    assert first.batch.id == store.adopt(owner="w.0", hosts=["local"], besides=[1, 2]).batch.id
+
+
+def test_a_parked_batch_says_why_and_leaves_its_slot(store, accept, take, bring_home):
+    """
+    What cannot be verified waits with its reason in sight, later to be tried again, while the slot works on.
+    """
+    home, other = accept(2)
+    lease = take(slot=0, only=[home.id])
+    bring_home(lease, home.id)
+
+    store.park(lease, {home.id: "no check answered", other.id: "not ours to say"}, seconds=30.0)
+
+    assert ["no check answered", ""] == [store.run(run.id).reason for run in (home, other)]
+    assert not store.heartbeat(lease)
+    (parked,) = store.leases()
+    assert (True, "") == (parked.parked, parked.owner)
+    assert store.adopt(owner="worker-2", hosts=["local"]) is None
+    assert take(slot=0, owner="worker-2") is not None
+    store.expire([""])
+    again = store.adopt(owner="worker-3", hosts=["local"])
+    assert (lease.batch.id, 2) == (again.batch.id, again.batch.fence)
+    with pytest.raises(LeaseLost):
+        store.park(lease, {}, seconds=1.0)

@@ -21,6 +21,7 @@ INDEXES = {
     "artifact_by_digest",
     "artifact_by_sealed",
     "attempt_by_batch",
+    "batch_one_a_slot",
     "batch_open",
     "clip_by_name",
     "event_by_run",
@@ -254,3 +255,26 @@ print(sorted({{"alembic", "psycopg", "numpy"}} & set(sys.modules)))
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
 
     assert ["[]", "[]"] == done.stdout.splitlines()
+
+
+def test_a_store_where_two_batches_share_a_slot_is_brought_up_to_date(bare_url, new_run, tmp_path):
+    """
+    An older version could open two for one slot: both stay open, the second where no new batch can meet it.
+    """
+    with Store.open(bare_url, root=tmp_path) as store:
+        store.accept([new_run() for _ in range(4)])
+        claim = {"load_key": "model-a", "host": "local", "limit": 1, "lease": -1.0, "owner": "old"}
+        made = [store.claim(slot=slot, **claim).batch.id for slot in range(4)]
+        with store._db.write() as connection:
+            connection.exec_driver_sql("DROP INDEX batch_one_a_slot")
+            connection.exec_driver_sql("ALTER TABLE batch DROP COLUMN parked")
+            connection.exec_driver_sql("UPDATE batch SET slot = 0 WHERE slot < 3")
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+
+    with Store.open(bare_url, root=tmp_path) as store:
+        slots = [held.slot for held in store.leases()]
+        taken = {store.adopt(owner="new", hosts=["local"]).batch.id for _ in made}
+
+    assert [0, 3] == sorted(slot for slot in slots if slot >= 0)
+    assert 4 == len(set(slots))
+    assert set(made) == taken

@@ -40,6 +40,19 @@ def test_no_run_is_claimed_twice(store, accept, start_worker):
     assert 400 == len([event for event in store.events() if event.after is State.PLACED])
 
 
+def test_one_slot_never_has_two_open_batches(store, accept, start_worker):
+    """
+    Six processes race for one slot, thirty times over: whoever gets it is alone there, and every run is worked once.
+    """
+    runs = accept(30)
+
+    said = _facts(start_worker("crowd", 6, "serves"))
+
+    assert [["open", "1"]] * 30 == [[word, count] for word, _, count in said]
+    assert 1 < len({event.owner for event in store.events() if event.after is State.PLACED})
+    assert {(State.FAILED, 1)} == {(store.run(run.id).state, store.run(run.id).attempt) for run in runs}
+
+
 def test_a_token_counts_once_from_several_processes(store, start_worker):
     """
     Four processes hand in the same submission at once: one is accepted, and all are told its runs.

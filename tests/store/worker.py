@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -42,9 +43,25 @@ def claims(url, root, gate):
     """Claim two runs after two runs, from the word, until nothing waits."""
     with Store.open(url, root=root) as store:
         gate()
-        while lease := store.claim(owner=str(os.getpid()), load_key="model-a", host="local", slot=0, limit=2):
+        place = {"host": f"host-{os.getpid()}", "load_key": "model-a"}
+        slots = itertools.count()
+        while lease := store.claim(owner=str(os.getpid()), slot=next(slots), limit=2, **place):
             for request in lease.batch.requests:
                 say("claimed", request.run, os.getpid())
+
+
+def serves(url, root, gate):
+    """Fight for one slot from the word until nothing waits: claim, hold a moment, bring home, finish."""
+    with Store.open(url, root=root) as store:
+        gate()
+        while store.counts()[State.QUEUED] or store.leases():
+            lease = store.claim(owner=str(os.getpid()), load_key="model-a", host="local", slot=0, limit=1)
+            if lease is None:
+                continue
+            say("open", lease.batch.id, sum(held.slot == 0 for held in store.leases()))
+            for request in lease.batch.requests:
+                store.move(lease, request.run, State.FAILED)
+            store.finish(lease)
 
 
 def submits(url, root, gate, token):
@@ -121,7 +138,7 @@ def works(url, root, number, seed):
     store = Store.open(url, root=root)
     while True:
         lease = store.adopt(owner=owner, hosts=["local"], lease=1.0) or store.claim(
-            owner=owner, load_key="model-a", host="local", slot=0, limit=3, lease=1.0
+            owner=owner, load_key="model-a", host="local", slot=number, limit=3, lease=1.0
         )
         if lease is None:
             time.sleep(0.05)
@@ -181,7 +198,7 @@ def _kill(pid):
     os.waitpid(pid, 0)
 
 
-VERBS = {made.__name__: made for made in (opens, claims, submits, crowd, accepts, holds, mayhem)}
+VERBS = {made.__name__: made for made in (opens, claims, serves, submits, crowd, accepts, holds, mayhem)}
 
 if __name__ == "__main__":
     url, root, verb, *rest = sys.argv[1:]
