@@ -18,7 +18,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 import attrs
@@ -31,7 +31,7 @@ from cosmos_core.extend import Backend, Handle, Job, JobState, Outcome, Output, 
 from cosmos_core.plugins import Plugins, options
 from cosmos_core.run import Request, State
 from cosmos_core.settings import Settings
-from cosmos_core.store import LeaseLost, Store
+from cosmos_core.store import LeaseLost, Store, StoreGone
 from cosmos_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = 30.0
 LONGEST_LINE = 1 << 16
+FETCHES = 3
+"""How often a file is fetched again that came home with another digest than it had on its host."""
 
 
 class Interrupted(CosmosError):
@@ -54,6 +56,14 @@ class Interrupted(CosmosError):
 
 class JobLost(CosmosError):
     """The host has no living job of ours and no exit of one."""
+
+
+class Unverified(VerifyError):
+    """Outputs are home and could not be judged; their runs wait. ``reasons`` says why, by run id."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        super().__init__(next(iter(reasons.values())))
+        self.reasons = dict(reasons)
 
 
 @attrs.frozen(kw_only=True)
@@ -110,6 +120,9 @@ class Heart:
                     self._lost.set()
                     return
                 last = time.monotonic()
+            except StoreGone:
+                # Whoever carries the batch hears the same, and says it.
+                return
             except CosmosError as error:
                 # A locked store is not a lost lease until the lease has run out.
                 log.warning("no heartbeat for batch %s: %s", self._lease.batch.id, error)
@@ -127,7 +140,7 @@ def carry(site: Site, lease: Lease, host: Host, slot: Slot, stop: threading.Even
         OSError, StoreError: the disk or the store failed; the batch waits for its next holder.
     """
     with Heart(site, lease) as heart:
-        session = _open(site, host)
+        session = session_to(site, host)
         try:
             _carry(site, lease, slot, session, heart, stop)
         except LeaseLost:
@@ -139,23 +152,27 @@ def carry(site: Site, lease: Lease, host: Host, slot: Slot, stop: threading.Even
             session.close()
 
 
-def _open(site: Site, host: Host) -> Session:
+def session_to(site: Site, host: Host) -> Session:
+    """An open session to *host*; whoever asks closes it."""
     return reach.connect(site.plugins, host, site.workspace.host(host.name))
 
 
 def _carry(
     site: Site, lease: Lease, slot: Slot, session: Session, heart: Heart, stop: threading.Event
 ) -> None:
-    requests = _requests(site, lease)
+    requests, unverified = _requests(site, lease)
     if requests:
         try:
             launch = _launch(site, lease, slot, session, requests)
             ended = _follow(site, lease, launch, heart, stop)
-            _bring_home(site, lease, launch, ended, heart, stop)
+            unverified |= _bring_home(site, lease, launch, ended, heart, stop)
         except JobLost as error:
             _clear(session, lease)
             _reject_the_lost(site, lease, str(error))
             again_or_fail(site, lease, str(error))
+            unverified = {}
+    if unverified:
+        raise Unverified(unverified)
     _clear(session, lease)
     for run in site.store.sealed_in(lease):
         follow_steps(site, run)
@@ -179,7 +196,7 @@ def abandon(site: Site, lease: Lease, host: Host, reason: str) -> None:
         HostError: the host cannot be asked; nothing was moved.
     """
     if all(run.state is not State.RETURNED for run in site.store.held(lease)):
-        session = _open(site, host)
+        session = session_to(site, host)
         try:
             _clear(session, lease)
         finally:
@@ -187,13 +204,13 @@ def abandon(site: Site, lease: Lease, host: Host, reason: str) -> None:
     again_or_fail(site, lease, reason)
 
 
-def _requests(site: Site, lease: Lease) -> dict[str, Request]:
-    """What the batch's runs ask, with their clips. A run whose clip is gone fails here, alone.
+def _requests(site: Site, lease: Lease) -> tuple[dict[str, Request], dict[str, str]]:
+    """What the batch's runs ask, with their clips, and why some cannot be judged, by run id.
 
-    Raises:
-        VerifyError: an output is home and the clip it must be compared with is not.
+    A run whose clip is gone fails here, alone; when its output is home already, it waits for the clip.
     """
     requests = {}
+    unverified = {}
     cancelled = set(site.store.cancel_asked(lease))
     for run in site.store.held(lease):
         if run.state is State.RETURNED and run.id in cancelled:
@@ -203,11 +220,12 @@ def _requests(site: Site, lease: Lease) -> dict[str, Request]:
             clip = load_clip(site.store, run.spec.clip)
         except CosmosError as error:
             if run.state is State.RETURNED:
-                raise VerifyError(f"run {run.id} stays unverified: {error}", hint=error.hint) from error
+                unverified[run.id] = f"it stays unverified: {error}"
+                continue
             _move(site, lease, run, State.FAILED, str(error))
             continue
         requests[run.id] = Request(run=run.id, spec=run.spec, clip=clip)
-    return requests
+    return requests, unverified
 
 
 def load_clip(store: Store, digest: str) -> Clip | None:
@@ -361,8 +379,9 @@ class _Tail:
 
 def _bring_home(
     site: Site, lease: Lease, launch: Launch, ended: Exit, heart: Heart, stop: threading.Event
-) -> None:
-    """Fetch the outputs and settle every run that is still held."""
+) -> dict[str, str]:
+    """Fetch the outputs and settle every run that is still held; give why some could not be judged, by run id."""
+    unverified = {}
     folder = site.workspace.returned(launch.handle.key)
     folder.mkdir(parents=True, exist_ok=True)
     placed = _fetch(site, lease, launch, folder, heart, stop)
@@ -373,30 +392,55 @@ def _bring_home(
             continue
         found = launch.backend.outcome(folder, request, ended)
         if found.outcome is Outcome.DONE and found.file is not None:
-            _judge(site, lease, run, launch, request, found, placed, folder)
+            try:
+                _judge(site, lease, run, launch, request, found, placed, folder)
+            except VerifyError as error:
+                unverified[run.id] = str(error)
         else:
             _settle_without_output(site, lease, run, ended, found, many=len(launch.requests) > 1)
     shutil.rmtree(folder, ignore_errors=True)
+    return unverified
 
 
 def _fetch(
     site: Site, lease: Lease, launch: Launch, folder: Path, heart: Heart, stop: threading.Event
 ) -> dict[Path, Placed]:
+    """Bring the outputs home; what changed on its way is fetched again, and then judged as it is."""
+    placed: dict[Path, Placed] = {}
+    names: Sequence[str] = launch.job.outputs
+    for left in reversed(range(FETCHES + 1)):
+        placed |= {each.path: each for each in _get(site, lease, launch, names, folder, heart, stop)}
+        names = [each.name for each in placed.values() if each.remote_digest not in {"", each.digest}]
+        if not names:
+            break
+        again = "fetching them again" if left else "they are judged as they are"
+        log.warning("host %s: %s changed on the way; %s", lease.batch.host, ", ".join(names), again)
+    return placed
+
+
+def _get(
+    site: Site,
+    lease: Lease,
+    launch: Launch,
+    names: Sequence[str],
+    folder: Path,
+    heart: Heart,
+    stop: threading.Event,
+) -> Sequence[Placed]:
+    """Fetch *names*, however long the host is away."""
     backoff = site.settings.queue.poll
     while True:
         heart.check()
         if stop.is_set():
             raise Interrupted(f"the outputs of batch {lease.batch.id} wait on their host")
         try:
-            found = launch.session.get(launch.handle, launch.job.outputs, folder)
+            return launch.session.get(launch.handle, names, folder)
         except HostError as error:
             if is_full(error):
                 raise
             log.warning("host %s: %s; fetching again in %.0f s", lease.batch.host, error, backoff)
             stop.wait(backoff)
             backoff = min(backoff * 2, LONGEST_BACKOFF)
-            continue
-        return {each.path: each for each in found}
 
 
 def _judge(

@@ -181,7 +181,7 @@ def reached(host: Host, loaded: Plugins, state: Path) -> Finding:
 
 def workers(leases: Sequence[Holding]) -> Iterator[Finding]:
     """Who works, and whose worker fell silent."""
-    silent = [lease for lease in leases if lease.seconds_left < 0]
+    silent = [lease for lease in leases if lease.seconds_left < 0 and not lease.parked]
     for lease in silent:
         yield warn(
             f"batch {lease.batch} of {lease.owner} had no sign of life for {-lease.seconds_left:.0f} s",

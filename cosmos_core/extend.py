@@ -346,8 +346,12 @@ class Session(Protocol):
     def remove(self, handle: Handle) -> None:
         """Remove the job's folder, never anything else. Removing a removed one is no error."""
 
-    def sweep(self, known: Collection[str]) -> tuple[str, ...]:
-        """Stop and remove jobs of ours whose key is not in *known*; give their keys."""
+    def sweep(self, known: Collection[str], *, age: float = 600.0) -> tuple[str, ...]:
+        """Stop and remove jobs of ours whose key is not in *known*; give their keys.
+
+        *known* was read a while ago. A job whose folder appeared less than *age* seconds ago, by the host's own clock,
+        may have been put since, and is spared.
+        """
 
     def close(self) -> None:
         """Let go of the line. Jobs go on."""

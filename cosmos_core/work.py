@@ -12,7 +12,10 @@ import os
 import platform
 import secrets
 import threading
+import time
+from collections import Counter
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import attrs
@@ -20,7 +23,16 @@ import attrs
 from cosmos_core import reach, submission
 from cosmos_core.accept import accept
 from cosmos_core.canonical import write_file
-from cosmos_core.dispatch import LONGEST_BACKOFF, Interrupted, Site, abandon, carry, is_full
+from cosmos_core.dispatch import (
+    LONGEST_BACKOFF,
+    Interrupted,
+    Site,
+    Unverified,
+    abandon,
+    carry,
+    is_full,
+    session_to,
+)
 from cosmos_core.errors import (
     CosmosError,
     HostError,
@@ -33,16 +45,16 @@ from cosmos_core.errors import (
 from cosmos_core.extend import Backend, Plan
 from cosmos_core.plan import arrange
 from cosmos_core.run import State
-from cosmos_core.store import LeaseLost
+from cosmos_core.store import PARKED, LeaseLost, StoreGone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
     from cosmos_core.errors import Finding
     from cosmos_core.hosts import Host, Slot
-    from cosmos_core.store import Lease
+    from cosmos_core.store import Holding, Lease
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +64,15 @@ REFUSED = "refused.json"
 WINDOW = 2000
 """How many waiting runs a planner sees at a time, the most urgent first."""
 _MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+SWEEP = 600.0
+"""Seconds between two looks for jobs that nobody knows."""
+SPARED = 600.0
+"""Seconds that such a job is left alone."""
+SWEEPING = 30.0
+"""Seconds that a worker which ends waits for a sweep under way."""
+TRIES = 3
+"""How often outputs that cannot be verified are tried before ``until_idle`` gives them up."""
 
 EVERYTHING = 1_000_000
 """As many, for a worker of a few runs that may stand anywhere in the queue."""
@@ -97,9 +118,19 @@ class Worker:
         self._stop = stop or threading.Event()
         self._lock = threading.Lock()
         self._said: set[str] = set()
+        self._tries: Counter[str] = Counter()
+        places = list(_places(site))
+        self._hosts = {place: host for place, host, _ in places}
         self._seats = [
-            Seat(attrs.evolve(site, owner=f"{site.owner}.{index}"), place, host, slot)
-            for index, (place, host, slot) in enumerate(_places(site))
+            Seat(
+                attrs.evolve(site, owner=f"{site.owner}.{index}"),
+                place,
+                host,
+                slot,
+                besides=[other.index for at, _, other in places if at == place and other != slot],
+                tries=self._tries,
+            )
+            for index, (place, host, slot) in enumerate(places)
         ]
 
     def work(self, *, until_idle: bool = False, watch_inbox: bool = False) -> None:
@@ -107,6 +138,8 @@ class Worker:
 
         Raises:
             InputError: the settings leave this worker no slot.
+            VerifyError: with *until_idle*, when outputs are home that could not be verified.
+            StoreGone: the store's file was deleted or replaced.
             Exception: what a slot raised that nobody foresaw; the others have let go by then.
         """
         if not self._seats:
@@ -114,6 +147,10 @@ class Worker:
         if watch_inbox and until_idle:
             # Sealing clips takes time; slots that start beside it would find nothing, and end.
             accept_inbox(self._site)
+        self._site.store.expire([PARKED])
+        sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
+        if self._only is None:
+            sweeper.start()
         with ThreadPoolExecutor(len(self._seats), thread_name_prefix="slot") as slots:
             served = [slots.submit(self._serve, seat, until_idle) for seat in self._seats]
             try:
@@ -124,12 +161,38 @@ class Worker:
             finally:
                 # Reached by Ctrl-C too: slots give their batches back, jobs go on.
                 self._stop.set()
+        if sweeper.ident:
+            sweeper.join(SWEEPING)
         for each in served:
             each.result()
+        if until_idle:
+            self._own_up()
+
+    def _own_up(self) -> None:
+        """Say which runs were given up.
+
+        Raises:
+            VerifyError: naming one of them, with its reason.
+        """
+        runs = [run for lease in self._site.store.leases() if self._is_given_up(lease) for run in lease.runs]
+        if runs:
+            first = self._site.store.run(runs[0])
+            waits = "1 run waits" if len(runs) == 1 else f"{len(runs)} runs wait"
+            raise VerifyError(
+                f"{waits} to be verified: {first.id}: {first.reason}",
+                hint=f"mend that, then: cosmos work; or give it up: cosmos cancel {first.id}",
+            )
 
     def stop(self) -> None:
         """Ask all slots to let go. Jobs go on; the next worker follows them."""
         self._stop.set()
+
+    def _sweep(self) -> None:
+        """End jobs that nobody knows, at once and then rarely, until the worker stops."""
+        while not self._stop.is_set():
+            for host in self._hosts.values():
+                sweep(self._site, host)
+            self._stop.wait(SWEEP)
 
     def _serve(self, seat: Seat, until_idle: bool) -> None:
         while not self._stop.is_set():
@@ -149,6 +212,8 @@ class Worker:
                 if seat.site.store.paused() is not None:
                     return None
                 lease = seat.adopt() or (None if seat.taken else self._claim(seat))
+            except StoreGone:
+                raise
             except StoreError as error:
                 log.warning("%s", error)
                 return None
@@ -157,7 +222,7 @@ class Worker:
 
     def _claim(self, seat: Seat) -> Lease | None:
         site = seat.site
-        for batch in self._plan([each for each in self._seats if each.free]).batches:
+        for batch in self._plan([each for each in self._seats if each.free and not each.taken]).batches:
             if batch.slot == seat.slot:
                 backend = site.plugins.find(Backend, batch.backend)
                 lease = site.store.claim(
@@ -196,43 +261,64 @@ class Worker:
             log.warning("%s", sentence)
 
     def _is_idle(self) -> bool:
-        """Nothing waits that our slots could take, and nobody's batch on our hosts is open."""
+        """Nothing waits that our slots could take, and no batch on our hosts is open but those we gave up."""
         places = {seat.place for seat in self._seats}
         with self._lock:
             try:
                 if self._site.store.paused() is not None:
                     return True
-                if any(lease.host in places for lease in self._site.store.leases()):
-                    return False
-                return not self._plan(self._seats).batches
+                held = [lease for lease in self._site.store.leases() if lease.host in places]
+                return all(map(self._is_given_up, held)) and not self._plan(self._seats).batches
+            except StoreGone:
+                raise
             except StoreError as error:
                 log.warning("%s", error)
                 return False
+
+    def _is_given_up(self, lease: Holding) -> bool:
+        return lease.parked and self._tries[lease.batch] >= TRIES
 
 
 class Seat:
     """One slot as a worker serves it. Its owner's name is its own, so that it can let go of its lease alone."""
 
-    def __init__(self, site: Site, place: str, host: Host, slot: Slot) -> None:
+    def __init__(
+        self,
+        site: Site,
+        place: str,
+        host: Host,
+        slot: Slot,
+        *,
+        besides: Sequence[int] = (),
+        tries: Counter[str] | None = None,
+    ) -> None:
         self.site = site
         self.place = place
         self.slot = slot
         self.free = True
         self.taken = False
-        """Another worker's batch is open on the slot: one job a slot, whoever started it."""
+        """Another worker's batch is open on the slot: the store would refuse a second."""
         self._host = host
+        self._besides = besides
+        """Other slots of the host that this worker serves: what is left there is for their seats."""
+        self._tries = Counter() if tries is None else tries
         self._patience = site.settings.queue.poll
 
     def adopt(self) -> Lease | None:
         """A batch that its worker left: one whose lease ran out, or whose process on this machine is no more."""
         store = self.site.store
         held = [lease for lease in store.leases() if lease.host == self.place]
-        self.taken = any(lease.slot == self.slot.index for lease in held)
+        self.taken = any(lease.slot == self.slot.index and not lease.parked for lease in held)
         if not held:
             return None
         if dead := dead_owners({lease.owner for lease in held}):
             store.expire(dead)
-        return store.adopt(owner=self.site.owner, hosts=[self.place], lease=self.site.settings.queue.lease)
+        return store.adopt(
+            owner=self.site.owner,
+            hosts=[self.place],
+            besides=self._besides,
+            lease=self.site.settings.queue.lease,
+        )
 
     def carry(self, lease: Lease, stop: threading.Event) -> None:
         """Bring a batch to its end. The one broad except of a worker: what nobody foresaw costs one batch an attempt."""
@@ -242,6 +328,11 @@ class Seat:
             log.warning("%s", error)
         except Interrupted:
             self._let_go(lease)
+        except StoreGone:
+            raise
+        except Unverified as error:
+            log.warning("batch %s waits: %s", lease.batch.id, error)
+            self._park(lease, error.reasons)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (a worker outlives what one batch raises)
             # What comes back to us comes back at once; without a pause we would do nothing else.
             stop.wait(self._patience)
@@ -265,6 +356,15 @@ class Seat:
             log.error("batch %s failed in a way nobody foresaw", lease.batch.id, exc_info=error)
             self._let_go(lease, blame=_sentence(error))
 
+    def _park(self, lease: Lease, reasons: Mapping[str, str]) -> None:
+        """Leave outputs that cannot be verified to be tried again, longer and longer after each try."""
+        wait = max(0.5, self.site.settings.queue.poll) * 2 ** self._tries[lease.batch.id]
+        self._tries[lease.batch.id] += 1
+        try:
+            self.site.store.park(lease, reasons, seconds=min(wait, LONGEST_BACKOFF))
+        except StoreError as error:
+            log.warning("batch %s is left until its lease runs out: %s", lease.batch.id, error)
+
     def _let_go(self, lease: Lease, *, pause: str = "", blame: str = "") -> None:
         """Leave the batch to whoever comes next: with its runs, or without them when they are to blame."""
         store = self.site.store
@@ -274,6 +374,8 @@ class Seat:
             if blame:
                 abandon(self.site, lease, self._host, blame)
             store.expire([self.site.owner])
+        except StoreGone:
+            raise
         except CosmosError as error:
             log.warning("batch %s is left until its lease runs out: %s", lease.batch.id, error)
 
@@ -304,6 +406,28 @@ def _places(site: Site) -> Iterator[tuple[str, Host, Slot]]:
             yield place, host, slot
 
 
+def sweep(site: Site, host: Host) -> None:
+    """End the jobs on *host* that no open batch has: those of a store from a backup, or of a worker that came too late.
+
+    Nothing is ended while there is doubt. The keys are read first, and a job that was put since is spared: it is
+    younger than the time that has passed, whatever held us up meanwhile.
+    """
+    asked = time.time()
+    try:
+        known = site.store.job_keys()
+        if known is None:
+            return
+        with closing(session_to(site, host)) as session:
+            ended = session.sweep(known, age=SPARED + max(0.0, time.time() - asked))
+    except StoreGone:
+        return
+    except (CosmosError, OSError) as error:
+        log.warning("host %s was not swept: %s", host.name, error)
+        return
+    for key in ended:
+        log.warning("host %s: job %s belonged to no batch any more and was ended", host.name, key)
+
+
 def accept_inbox(site: Site) -> None:
     """Accept the submissions in the inbox. The answer lies beside each: ``accepted.json`` or ``refused.json``.
 
@@ -315,6 +439,8 @@ def accept_inbox(site: Site) -> None:
             if _is_unanswered(folder):
                 name, answer = _answer(site, folder)
                 write_file(folder / name, answer)
+        except StoreGone:
+            raise
         except (StoreError, OSError) as error:
             log.warning("submission %s waits: %s", folder.name, error)
 

@@ -90,7 +90,7 @@ def _plain(found: dict[str, Any]) -> dict[str, Any]:
 def _counts(found: dict[str, Any]) -> str:
     counts = {state.value: count for state, count in found["counts"].items() if count}
     title = say.words(f"{count:,} {say.word(state)}" for state, count in counts.items())
-    used = len(found["leases"])
+    used = sum(not lease.parked for lease in found["leases"])
     return f"{title or 'no runs yet'}\n{used} of {say.many(found['slots'], 'slot')} in use"
 
 
@@ -120,13 +120,13 @@ def _run_row(run: Run, lease: Holding | None) -> tuple[str, ...]:
         say.percent(run),
         say.one_line(run.name, 30),
         f"{lease.host.removesuffix(f'@{platform.node()}')}/{lease.slot}" if lease else "",
-        _silence(lease),
+        _silence(lease) or say.one_line(run.reason, 80),
     )
 
 
 def _silence(lease: Holding | None) -> str:
     """What to say about a worker that gives no sign of life."""
-    if lease is None or lease.seconds_left >= 0:
+    if lease is None or lease.parked or lease.seconds_left >= 0:
         return ""
     return f"its worker is silent for {say.duration(-lease.seconds_left)}; the next one takes it over"
 

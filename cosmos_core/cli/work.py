@@ -13,7 +13,7 @@ import click
 from cosmos_core import hookimpl
 from cosmos_core.cli import failure, say
 from cosmos_core.cli.asked import command as make
-from cosmos_core.errors import StoreError
+from cosmos_core.errors import StoreError, VerifyError
 from cosmos_core.run import State
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def command(asked: Asked, until_idle: bool, inbox: bool) -> None:
     """Serve this machine's slots: take runs from the queue until told to stop.
 
     Several workers share one store without sharing a run. Ctrl-C (or SIGTERM) lets go: jobs that were begun go on,
-    and the next worker follows them, as it does when this one is killed.
+    and the next worker follows them, as it does when this one is killed. With --until-idle it exits with 9 when
+    outputs are home that could not be verified; cosmos show says why.
     """
     from cosmos_core.cli.progress import progress
     from cosmos_core.work import Worker
@@ -54,14 +55,19 @@ def command(asked: Asked, until_idle: bool, inbox: bool) -> None:
         cosmos.plugins.register("command-line", moves)
         _greet(cosmos, bars, until_idle=until_idle)
         worker = Worker(cosmos.site)
+        unverified = None
         with _polite(), _drawn(cosmos, bars):
             try:
                 worker.work(until_idle=until_idle, watch_inbox=inbox)
             except KeyboardInterrupt:
                 raise _stopped(cosmos) from None
+            except VerifyError as error:
+                unverified = error
         paused = cosmos.store.paused()
     asked.line({"ended": moves.ended, "paused": paused})
     asked.tell(_summary(moves.ended, paused))
+    if unverified is not None:
+        raise unverified
 
 
 class Moves:

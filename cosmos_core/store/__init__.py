@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cosmos_core.store.records import (
+    PARKED,
     Event,
     Holding,
     KnownClip,
@@ -25,12 +26,25 @@ from cosmos_core.store.records import (
     NewRun,
     Page,
     Query,
+    StoreGone,
 )
 
 if TYPE_CHECKING:
     from cosmos_core.store.store import Store
 
-__all__ = ["Event", "Holding", "KnownClip", "Lease", "LeaseLost", "NewRun", "Page", "Query", "Store"]
+__all__ = [
+    "PARKED",
+    "Event",
+    "Holding",
+    "KnownClip",
+    "Lease",
+    "LeaseLost",
+    "NewRun",
+    "Page",
+    "Query",
+    "Store",
+    "StoreGone",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -23,6 +23,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from cosmos_core.errors import InputError, StoreError
+from cosmos_core.store.records import StoreGone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,8 @@ class Database:
         self._lasting = self._engine.execution_options(**{_WRITES: "FULL"})
         self._passing = self._engine.execution_options(**{_WRITES: "NORMAL"})
         self._process = os.getpid()
+        self._file: tuple[int, int] | None = None
+        """Device and number of the SQLite file that our connections have open; None before there is one."""
 
     @property
     def name(self) -> str:
@@ -69,6 +72,7 @@ class Database:
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that sees one state of the store and never waits for a writer."""
         self._own()
+        self._refuse_a_ghost()
         with self._said(), self._engine.begin() as connection:
             yield connection
 
@@ -82,6 +86,7 @@ class Database:
             StoreError: when the store is locked, full, gone or not ours, saying which.
         """
         self._own()
+        self._refuse_a_ghost()
         with self._said(), (self._lasting if lasting else self._passing).begin() as connection:
             yield connection
 
@@ -109,6 +114,29 @@ class Database:
             _INHERITED.append(self._engine.pool)
             self._engine.dispose(close=False)
             self._process = os.getpid()
+
+    def _refuse_a_ghost(self) -> None:
+        """Stop before a connection reads and writes a file that has no name any more.
+
+        Raises:
+            StoreGone: when the file is not the one that we opened.
+        """
+        if not self.is_sqlite:
+            return
+        try:
+            status = os.stat(self.name)  # noqa: PTH116  (asked at every transaction)
+        except OSError:
+            found = None
+        else:
+            found = (status.st_dev, status.st_ino)
+        if self._file is None:
+            self._file = found
+        elif found != self._file:
+            what = "replaced" if found else "deleted"
+            raise StoreGone(
+                f"the store {self.name} was {what} while it was open; jobs go on, and their outputs are kept",
+                hint="put the file back, or start again with a new store",
+            )
 
     @contextmanager
     def _said(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from cosmos_core.run import Batch, Request, State, new_id
 from cosmos_core.store import claims, rows
 from cosmos_core.store.moves import HOLDS, advance, hold
 from cosmos_core.store.opened import Opened
-from cosmos_core.store.records import Holding, Lease
+from cosmos_core.store.records import PARKED, Holding, Lease
 from cosmos_core.store.schema import batch, now, queue_order, run, spec
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ class _SlotTaken(Exception):
 
 LEASE = 45.0
 """Seconds a lease lasts unless it is renewed; renew it every third of that."""
-PARKED = ""
-"""The owner of a batch that was parked."""
 
 
 class Leases(Opened):
@@ -57,7 +55,13 @@ class Leases(Opened):
         if only is not None and not only:
             return None
         made = new_id("b")
-        asked: dict[str, Any] = {"batch_id": made, "loaded": load_key, "limit": limit, "host": host, "slot": slot}
+        asked: dict[str, Any] = {
+            "batch_id": made,
+            "loaded": load_key,
+            "limit": limit,
+            "host": host,
+            "slot": slot,
+        }
         statement = claims.CLAIM
         if only is not None:
             statement, asked["only"] = claims.CLAIM_SOME, list(only)
@@ -153,6 +157,18 @@ class Leases(Opened):
                 reason = f"its batch {lease.batch.id} ended without it"
                 advance(connection, row, State.QUEUED, reason=reason, lease=lease)
             connection.execute(sa.update(batch).where(batch.c.id == lease.batch.id).values(closed=now()))
+
+    def job_keys(self) -> frozenset[str] | None:
+        """The keys of all jobs that open batches have or may yet put; None while no batch was ever opened.
+
+        A store that gave out no work yet may stand in the place of one that did, and cannot say what belongs to nobody.
+        """
+        asked = sa.select(batch.c.id, batch.c.attempt, batch.c.fence, batch.c.job_key)
+        with self._db.read() as connection:
+            if connection.execute(sa.select(batch.c.id).limit(1)).one_or_none() is None:
+                return None
+            found = connection.execute(asked.where(batch.c.closed.is_(None))).all()
+        return frozenset(row.job_key or f"{row.id}/{row.attempt}/{row.fence}" for row in found)
 
     def sealed_in(self, lease: Lease) -> tuple[Run, ...]:
         """The runs of the batch that are sealed, in order of acceptance: what steps follow."""

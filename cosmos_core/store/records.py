@@ -16,8 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+PARKED = ""
+"""The owner of a batch that was parked."""
+
+
 class LeaseLost(StoreError):
     """The worker no longer holds its batch: another one took it over, or it is finished. Nothing was written."""
+
+
+class StoreGone(StoreError):
+    """The store's file was deleted, or another one lies in its place, while this process had it open."""
 
 
 def _sorted_set(words: Iterable[str]) -> tuple[str, ...]:

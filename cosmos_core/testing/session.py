@@ -587,12 +587,23 @@ class SessionContract:
             begin("import time; time.sleep(60)"),
             begin("pass", start=False),
         )
-        swept = session.sweep({known.key})
+        assert () == session.sweep({known.key})
+        swept = session.sweep({known.key}, age=0.0)
 
         assert {unknown.key, put.key} == set(swept)
         assert JobState.ACTIVE == session.poll([known])[known.key].state
         assert session.find(unknown.key) is None
-        assert () == session.sweep({known.key})
+        assert () == session.sweep({known.key}, age=0.0)
+
+    def test_a_sweep_spares_what_was_put_since(self, session: Session, begin: Begin) -> None:
+        """A job that appeared after the known keys were read is not ended, whatever they say."""
+        old = begin("pass", start=False)
+        self.wait_for(session, begin("import time; time.sleep(2.5)"))
+        new = begin("import time; time.sleep(60)")
+
+        assert old.key in session.sweep((), age=2.0)
+        assert session.find(old.key) is None
+        assert JobState.ACTIVE == session.poll([new])[new.key].state
 
     def test_closing_a_session_leaves_its_jobs(self, make_session: MakeSession, begin: Begin) -> None:
         """A session that is closed, even twice, takes nothing with it."""

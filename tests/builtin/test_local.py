@@ -74,7 +74,7 @@ def state(tmp_path: Path) -> Path:
 def session(state: Path):
     opened = LocalSession.open(Host(name="here"), state)
     yield opened
-    opened.sweep(())
+    opened.sweep((), age=0.0)
 
 
 class TestContract(ShellContract, SessionContract):
@@ -358,7 +358,7 @@ def test_a_sweep_leaves_other_workspaces_alone(session: LocalSession, tmp_path: 
     ours.put(Job(argv=("true",)), "o/1/1")
     (tmp_path / "shared/jobs/foreign").mkdir()
 
-    assert ("o/1/1",) == ours.sweep(())
+    assert ("o/1/1",) == ours.sweep((), age=0.0)
     assert ours.find("t/1/1") is not None
     assert (tmp_path / "shared/jobs/foreign").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import attrs
@@ -131,3 +132,59 @@ def test_a_link_that_comes_home_is_not_followed(cosmos, submit, work, monkeypatc
     assert State.FAILED == bad.state
     assert "outside the job's folder" in bad.reason
     assert bad.artifact is None
+
+
+@pytest.fixture
+def noisy(monkeypatch):
+    """``noisy(2)``: the line flips a byte of each video so many times; gives the names it was asked for."""
+    real = LocalSession.get
+
+    def install(times):
+        left, asked = [times], []
+
+        def get(self, handle, names, into, *args):
+            asked.append(list(names))
+            placed = real(self, handle, names, into, *args)
+            videos = [each.path for each in placed if each.path.suffix == ".mp4"]
+            if left[0] and videos:
+                left[0] -= 1
+                for path in videos:
+                    flip(path, None)
+            return tuple(
+                attrs.evolve(each, digest=hashlib.sha256(each.path.read_bytes()).hexdigest())
+                for each in placed
+            )
+
+        monkeypatch.setattr(LocalSession, "get", get)
+        return asked
+
+    return install
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_changed_on_its_way_is_fetched_again(cosmos, submit, work, noisy, times):
+    """
+    A byte that flips once, or three times, costs nothing but another fetch of that file, not an attempt.
+    """
+    asked = noisy(times)
+    (run,) = submit("a street")
+    work()
+    run = cosmos.store.run(run.id)
+
+    assert (State.SEALED, 1) == (run.state, run.attempt)
+    assert 1 + times == len(asked)
+    assert {1} == {len(names) for names in asked[1:]}
+    assert all(name.endswith(".mp4") for names in asked[1:] for name in names)
+
+
+def test_what_changes_every_time_is_rejected_at_last(cosmos, submit, work, noisy):
+    """
+    After three more fetches the file is judged as it is.
+    """
+    asked = noisy(1000)
+    (run,) = submit("a street")
+    work()
+    run = cosmos.store.run(run.id)
+
+    assert (State.REJECTED, 4) == (run.state, len(asked))
+    assert "changed on its way" in run.reason

@@ -150,10 +150,10 @@ class LocalSession:
         with _spoken():
             self._folders.remove(handle.key)
 
-    def sweep(self, known: Collection[str]) -> tuple[str, ...]:
-        """Stop and remove jobs that this workspace put and whose key is not in *known*; give their keys."""
+    def sweep(self, known: Collection[str], *, age: float = 600.0) -> tuple[str, ...]:
+        """Stop and remove jobs that this workspace put, *age* seconds ago or longer, and whose key is not in *known*."""
         with _spoken():
-            return self._folders.sweep(known)
+            return self._folders.sweep(known, age=age)
 
     def close(self) -> None:
         """Let go of nothing: jobs go on."""

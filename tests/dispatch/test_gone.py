@@ -1,0 +1,95 @@
+"""A store file that is deleted or replaced under a worker: it says so once and stops, and no output is lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cosmos_core.errors import StoreError
+from cosmos_core.run import State
+from cosmos_core.store import Store, StoreGone
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps open files from being removed")
+
+
+def _store_files(cosmos):
+    return sorted(cosmos.workspace.state.glob("store.sqlite*"))
+
+
+@pytest.mark.parametrize("what", ["deleted", "replaced"])
+def test_a_worker_stops_when_its_store_is_gone(cosmos, submit, what):
+    """
+    One sentence, the exit code of the store's errors, within seconds; the job goes on and its folder is kept.
+    """
+    submit("slow", frames=30)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WORK, str(cosmos.workspace.root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_for(lambda: cosmos.store.counts()[State.RUNNING])
+        cosmos.close()
+        if what == "replaced":
+            cosmos.workspace.state.joinpath("backup").mkdir()
+            backup = Store.open("sqlite:///.cosmos/backup/store.sqlite", root=cosmos.workspace.root)
+            backup.close()
+        for path in _store_files(cosmos):
+            path.unlink()
+        if what == "replaced":
+            (cosmos.workspace.state / "backup" / "store.sqlite").rename(
+                cosmos.workspace.state / "store.sqlite"
+            )
+        said, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
+
+    assert StoreError.exit_code == process.returncode, said
+    assert 1 == said.count(
+        "was deleted while it was open" if what == "deleted" else "was replaced while it was"
+    )
+    assert "Traceback" not in said
+    (job,) = cosmos.workspace.host("local").glob("jobs/*")
+    wait_for((job / "exit.json").exists, 40)
+    assert list(job.rglob("*.mp4"))
+
+
+_WORK = """
+import sys
+from cosmos_core import plugins
+from cosmos_core.testing import double
+real = plugins.load
+def load(*given):
+    loaded = real(*given)
+    loaded.register("double", double)
+    return loaded
+plugins.load = load
+from cosmos_core.cli.root import root
+root.main(["-C", sys.argv[1], "work"])
+"""
+
+
+def test_a_store_that_is_put_back_is_the_same(cosmos, submit, tmp_path):
+    """
+    Moved away for a moment, it is missed; back in its place it goes on.
+    """
+    (run,) = submit("a street")
+    path = cosmos.workspace.state / "store.sqlite"
+    path.rename(tmp_path / "away")
+    with pytest.raises(StoreGone, match="was deleted"):
+        cosmos.store.run(run.id)
+    (tmp_path / "away").rename(path)
+
+    assert State.QUEUED == cosmos.store.run(run.id).state
+
+
+def wait_for(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
