@@ -27,7 +27,7 @@ It leaves in the folder:
 ``exit.json``     ``{"code", "stopped", "oom", "ended"}``, the last thing it writes
 
 and obeys ``stop``: a line that says why and, if wanted, a second one with the seconds between TERM and KILL. TERM to
-the launcher itself asks for the same. JSON files appear under their names only when whole.
+the launcher itself asks for the same. When its folder is deleted it ends the command and itself within seconds. JSON files appear under their names only when whole.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ OURS = frozenset({JOB, LOCK, STARTED, ALIVE, EVENTS, LOG, EXIT, STOP, WORDS, PRO
 
 TICK = 0.1
 BEAT = 5.0
+LOOK = 1.0
+"""Seconds between two looks at whether the job's folder is still there."""
 GRACE = 10.0
 LINGER = 2.0
 """Seconds that what a command left running in its group has between TERM and KILL."""
@@ -362,7 +364,8 @@ class Launch:
         self.asked = self.kill_at = math.inf
         self.killed = False
         self.growth = Growth(folder, [LOG, job.get("log", LOG), *job.get("watch", [])])
-        self.beaten = -math.inf
+        self.beaten = self.looked = -math.inf
+        self.missing = 0
         self.events = 0
 
     def run(self) -> None:
@@ -438,6 +441,8 @@ class Launch:
             return stop
         if self.signalled:
             return "cancelled", GRACE
+        if self._is_forgotten():
+            return "forgotten", LINGER
         now = time.monotonic()
         if 0 < self.job.get("timeout", 0) <= now - self.began:
             return "timeout", GRACE
@@ -445,6 +450,15 @@ class Launch:
         if quiet > 0 and now - self.growth.last(now, every=min(BEAT, quiet / 10)) >= quiet:
             return "quiet", GRACE
         return "", 0.0
+
+    def _is_forgotten(self) -> bool:
+        """Whether our folder was deleted, so that nobody can stop the job or will ever read what it makes."""
+        now = time.monotonic()
+        if self.missing < 2 and now - self.looked >= LOOK:
+            self.looked = now
+            # Twice in a row: a network file system may lose sight of a file for a moment.
+            self.missing = self.missing + 1 if _is_missing(self.folder / JOB) else 0
+        return self.missing >= 2
 
     def _clear(self, child: subprocess.Popen[bytes]) -> None:
         """End what the command left running in its group."""
@@ -480,6 +494,8 @@ class Launch:
             try:
                 return place(self.folder / EXIT, facts)
             except OSError:
+                if _is_missing(self.folder):
+                    return None
                 if time.monotonic() > end:
                     raise
             time.sleep(1.0)
@@ -594,6 +610,16 @@ def _read_stop(path: Path) -> tuple[str, float] | None:
     with contextlib.suppress(ValueError, IndexError):
         grace = max(0.0, float(lines[1]))
     return (lines[0].strip() if lines else "") or "cancelled", grace
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        os.lstat(str(path))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _inside(name: str) -> bool:

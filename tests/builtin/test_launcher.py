@@ -6,6 +6,7 @@ import ast
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -320,3 +321,18 @@ def _small_group() -> Path | None:
             continue
         return group
     return None
+
+
+@posix
+@pytest.mark.parametrize("deaf", [False, True], ids=["hears", "deaf"])
+def test_a_deleted_folder_ends_the_command_and_the_launcher(folder: Path, tmp_path: Path, deaf: bool):
+    """Nobody can stop such a job or will ever read what it makes: both are gone within seconds."""
+    ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" if deaf else ""
+    program = f"{ignore or 'pass;'} import os, sys; open(sys.argv[1], 'w').write(str(os.getpid())); {FOREVER}"
+    with carried(folder, program, str(tmp_path / "pid")) as process:
+        command = int((tmp_path / "pid").read_text())
+        shutil.rmtree(folder)
+
+        process.wait(timeout=10)
+    assert not Path(f"/proc/{command}").exists() or sys.platform != "linux"
+    assert not folder.exists()
