@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import attrs
 import click
 
+from cosmos_core.cli import say
 from cosmos_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ class Asked:
     def tell(self, text: str) -> None:
         """Say *text* to a person, unless a program listens."""
         if not self.json and text:
-            click.echo(text, color=colour())
+            echo(text)
 
     def note(self, text: str) -> None:
         """Say *text* beside the answer, on stderr, unless a program listens."""
         if not self.json and text:
-            click.echo(text, err=True, color=colour())
+            echo(text, err=True)
 
     def answer(self, facts: object) -> None:
         """Give *facts* to the program that listens, if one does: one JSON object, indented unless lines went before."""
@@ -91,7 +92,12 @@ class Asked:
             return
         if self.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise InputError("nothing was changed: this needs --yes", hint=again)
-        click.confirm(question, abort=True, err=True)
+        click.confirm(say.shown(question), abort=True, err=True)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Write *text* for a person, without anything in it that could steer a terminal."""
+    click.echo(say.shown(text), err=err, color=colour())
 
 
 def colour() -> bool | None:
@@ -154,7 +160,7 @@ def listen(verbose: int) -> None:
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             # Resolved at each line: a progress bar puts its own stream there while it is drawn.
-            click.echo(f"{record.levelname.lower()}: {self.format(record)}", err=True, color=colour())
+            echo(f"{record.levelname.lower()}: {self.format(record)}", err=True)
 
     ours = logging.getLogger("cosmos_core")
     ours.handlers[:] = [Lines()]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from cosmos_core.cli import say
-from cosmos_core.cli.asked import Asked, colour
+from cosmos_core.cli.asked import Asked, echo
 from cosmos_core.errors import (
     CosmosError,
     HostError,
@@ -139,12 +139,12 @@ def _answered(asked: Asked, error: dict[str, Any]) -> bool:
 
 def lines(message: str, hint: str, found: str = "", *, label: str = "error") -> None:
     """Write an error to stderr: sentence, findings, hint."""
-    title = click.style(f"{label}: ", fg="red", bold=True) if label else ""
-    click.echo(f"{title}{message}", err=True, color=colour())
+    title = say.paint(f"{label}: ", fg="red", bold=True) if label else ""
+    echo(f"{title}{message}", err=True)
     if found:
-        click.echo(found, err=True, color=colour())
+        echo(found, err=True)
     if hint:
-        click.echo(f"{click.style('hint:', fg='cyan')} {hint}", err=True, color=colour())
+        echo(f"{say.paint('hint:', fg='cyan')} {hint}", err=True)
 
 
 def _usage(error: click.ClickException, asked: Asked) -> int:
@@ -175,7 +175,7 @@ def _crashed(asked: Asked, error: Exception) -> int:
     except OSError as full:
         kept = f"its report could not be written ({full.strerror}); -v shows it"
     if asked.verbose:
-        click.echo(text, err=True)
+        echo(text, err=True)
     message = f"this is a bug in cosmos, not yours: {type(error).__name__}; {kept}"
     return _say(asked, "bug", message, "send the report to the project; it holds no passwords", BUG)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,8 @@ POLL = 0.3
 def command(asked: Asked, run: str, follow: bool, attempt: int | None) -> None:
     """Show the log of a run's job.
 
-    It is kept here byte for byte, also when the job failed. Runs of one batch share a log.
+    It is kept here byte for byte, also when the job failed; a terminal gets it without colours and control characters.
+    Runs of one batch share a log.
     """
     with asked.open() as cosmos:
         found = cosmos.store.run(run)
@@ -47,9 +49,19 @@ def command(asked: Asked, run: str, follow: bool, attempt: int | None) -> None:
         text = _read(cosmos, batch)
     asked.answer({"run": found.id, "state": found.state, "batch": batch, "reason": found.reason, "log": text})
     if text:
-        asked.tell(text.removesuffix("\n"))
+        _tell(asked, text.removesuffix("\n"))
     else:
         asked.note(_nothing(found))
+
+
+def _tell(asked: Asked, text: str) -> None:
+    """Say a piece of a log: to a file or a pipe as it is, to a terminal without what would steer it."""
+    if asked.json:
+        return
+    if sys.stdout.isatty():
+        asked.tell("\n".join(say.log_lines(text)))
+    else:
+        click.echo(text, color=True)
 
 
 def _batch(cosmos: Cosmos, run: Run, attempt: int | None) -> str:
@@ -85,7 +97,7 @@ def _follow(cosmos: Cosmos, asked: Asked, run: Run) -> None:
     try:
         for line in _lines(cosmos, run):
             asked.line({"run": run.id, "line": line})
-            asked.tell(line)
+            _tell(asked, line)
     except KeyboardInterrupt:
         raise failure.Stopped(f"stopped following; run {run.id} goes on") from None
     ended = cosmos.store.run(run.id)

@@ -7,10 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import click
-
 from cosmos_core.cli import say
-from cosmos_core.cli.asked import colour
+from cosmos_core.cli.asked import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,7 +122,7 @@ class Lines:
 
     def say(self, text: str) -> None:
         """Say a line."""
-        click.echo(text, err=True, color=colour())
+        echo(text, err=True)
 
     def _parts(self, pace: Pace, done: float, total: float, note: str, now: float) -> Iterator[str]:
         if note:
@@ -168,6 +166,7 @@ class Bars:
     def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
         """Draw its bar there."""
         now = time.monotonic()
+        label, note = say.shown(label), say.shown(note)
         pace = self._paces.setdefault(key, Pace(done, now)).see(done, now)
         if self._unit and total:
             rate = pace.rate(done, now)
@@ -191,7 +190,7 @@ class Bars:
         """Write a line above the bars."""
         from rich.text import Text
 
-        self._drawn.console.print(Text.from_ansi(text), soft_wrap=True)
+        self._drawn.console.print(Text.from_ansi(say.shown(text)), soft_wrap=True)
 
     def __enter__(self) -> Self:
         self._drawn.start()

@@ -192,9 +192,9 @@ def diff(before: str, after: str) -> str:
             pieces.append(" ".join(old[i:j]))
             continue
         if i < j:
-            pieces.append(click.style(f"[-{' '.join(old[i:j])}-]", fg="red"))
+            pieces.append(say.paint(f"[-{' '.join(old[i:j])}-]", fg="red"))
         if k < m:
-            pieces.append(click.style(f"{{+{' '.join(fresh[k:m])}+}}", fg="green"))
+            pieces.append(say.paint(f"{{+{' '.join(fresh[k:m])}+}}", fg="green"))
     return " ".join(pieces)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,24 +42,51 @@ COLOURS = {
 """Words that carry a judgement or a state. The word is always there; the colour only helps."""
 
 
+# A number that only this process knows marks the colours that are ours: in a name or a log they are just letters.
+_OURS = f"\x1b[{secrets.randbelow(10**9) + 10**9};"
+_COLOUR = re.compile(re.escape(_OURS) + r"([\d;]+m)")
+# C0 and C1 controls but line break and tab; marks that reorder or break a line of text; halves of letters.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def paint(text: str, **style: Any) -> str:
+    """*text* in a style that :func:`shown` lets through."""
+    before, after = click.style("|", **style).replace("\x1b[", _OURS).split("|")
+    return f"{before}{text}{after}"
+
+
+def shown(text: str) -> str:
+    """*text* as a terminal may have it: with our own colours, and every other control character written out.
+
+    The only place that decides what may reach a terminal. Names, prompts and logs come from anywhere; an escape
+    sequence in one could hide a line, retitle the window or type for the person.
+    """
+    pieces = _COLOUR.split(text)
+    pieces[0::2] = [_CONTROLS.sub(lambda found: ascii(found[0])[1:-1], piece) for piece in pieces[0::2]]
+    pieces[1::2] = [f"\x1b[{code}" for code in pieces[1::2]]
+    return "".join(pieces)
+
+
 def word(text: str) -> str:
     """*text* in its colour, if it has one."""
-    return click.style(text, fg=COLOURS[text]) if text in COLOURS else text
+    return paint(text, fg=COLOURS[text]) if text in COLOURS else text
 
 
 def strong(text: str) -> str:
     """*text*, to be seen first."""
-    return click.style(text, bold=True)
+    return paint(text, bold=True)
 
 
 def faint(text: str) -> str:
     """*text*, to be seen last."""
-    return click.style(text, dim=True) if text else ""
+    return paint(text, dim=True) if text else ""
 
 
 def width(text: str) -> int:
     """How many columns of a terminal *text* takes."""
-    plain = click.unstyle(text)
+    plain = click.unstyle(shown(text))
     if plain.isascii():
         return len(plain)
     return sum(_columns(letter) for letter in plain)
@@ -218,6 +247,7 @@ def words(texts: Iterable[str]) -> str:
     return ", ".join(texts)
 
 
-def progress_lines(text: str) -> Iterator[str]:
-    """Lines of a log, where a carriage return also ends one."""
-    yield from text.replace("\r\n", "\n").replace("\r", "\n").splitlines()
+def log_lines(text: str) -> Iterator[str]:
+    """Lines of a log for a terminal: a carriage return also ends one, and colours are left out."""
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    yield from plain.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -160,7 +160,7 @@ def _draw(cosmos: Cosmos) -> NoReturn:
     with Live(auto_refresh=False) as live:
         while True:
             text = f"{render(look(cosmos))}\n\n{say.faint('Ctrl-C stops watching')}"
-            live.update(Text.from_ansi(text), refresh=True)
+            live.update(Text.from_ansi(say.shown(text)), refresh=True)
             time.sleep(EVERY)
 
 

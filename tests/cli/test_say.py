@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -95,3 +97,40 @@ def test_a_path_inside_the_current_folder_is_relative(tmp_path, monkeypatch):
 def test_nouns_follow_their_number(count, text):
     """One run, several runs."""
     assert text == say.many(count, "run")
+
+
+HOSTILE = (
+    "\x1b]0;owned\x07\x1b[2J\x1b[31mred\rgreen\u202egnp.exe\u2066\x9b1m\x00\ud800 e\u0301 👩‍🚀 日本\ttab"
+)
+
+
+def test_what_could_steer_a_terminal_is_written_out():
+    """Escapes, carriage returns, C1 controls and bidi marks become letters; every language stays as it is."""
+    said = say.shown(HOSTILE)
+
+    assert not [letter for letter in said if unicodedata.category(letter) in {"Cc", "Cs"} and letter != "\t"]
+    assert not set(said) & set("\u202e\u2066")
+    assert "\\x1b]0;owned\\x07\\x1b[2J\\x1b[31mred\\rgreen\\u202egnp.exe\\u2066\\x9b1m\\x00\\ud800" in said
+    assert said.endswith(" e\u0301 👩‍🚀 日本\ttab")
+
+
+def test_our_own_colours_are_let_through_and_no_others():
+    """A name that looks like a colour of ours is none, not even inside of one."""
+    said = say.shown(f"{say.word('sealed')} {say.faint(HOSTILE)} \x1b[32msealed\x1b[0m")
+
+    assert ["\x1b[32m", "\x1b[0m", "\x1b[2m", "\x1b[0m"] == re.findall(r"\x1b\[[\d;]*m", said)
+    assert 4 == said.count("\x1b")
+
+
+def test_a_name_with_escapes_is_as_wide_as_it_is_shown():
+    """Columns stay under each other."""
+    first, second = say.shown(say.table([("a\x1b[31m", "x"), ("b", "y")])).splitlines()
+
+    assert first.rindex("x") == second.index("y")
+
+
+def test_a_log_at_a_terminal_has_a_line_for_each_carriage_return_and_no_colours():
+    """What a progress bar wrote over itself is read from top to bottom."""
+    assert ["10%", "20%", "done", "\x1b[2Jend", ""] == list(
+        say.log_lines("\x1b[32m10%\x1b[0m\r20%\r\ndone\n\x1b[2Jend\n")
+    )
