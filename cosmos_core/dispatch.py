@@ -37,7 +37,7 @@ from cosmos_core.workspace import Workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cosmos_core.extend import Exit, Outcomes, Placed
+    from cosmos_core.extend import Exit, Outcomes, Placed, Tick
     from cosmos_core.hosts import Host, Slot
     from cosmos_core.run import Run
     from cosmos_core.store import Lease
@@ -319,6 +319,28 @@ def _heed_cancels(site: Site, lease: Lease, launch: Launch) -> None:
             _move(site, lease, run, State.CANCELLED, "cancelled while it was worked on")
 
 
+class Shares:
+    """How far each run of a job is, from the ticks of its log in their order."""
+
+    def __init__(self, runs: Iterable[str]) -> None:
+        self._named = tuple(runs)
+        self._outer = (0, 1)
+
+    def heed(self, tick: Tick) -> dict[str, float]:
+        """What *tick* changes: the share that is done, 0 to 1, by run."""
+        if tick.run and (tick.run,) != self._named:
+            self._named, self._outer = (tick.run,), (0, 1)
+        if tick.total <= 0:
+            return {}
+        if tick.inner:
+            done, total = self._outer
+            share = (done + min(1.0, tick.done / tick.total)) / total
+        else:
+            self._outer = (tick.done, tick.total)
+            share = tick.done / tick.total
+        return dict.fromkeys(self._named, min(1.0, share))
+
+
 class _Tail:
     """Copies a job's log home, and reads progress from it.
 
@@ -336,6 +358,7 @@ class _Tail:
         self._rest = b""
         self._told = 0.0
         self._misread = False
+        self._shares = Shares(launch.requests)
 
     def copy(self) -> None:
         """Bring what is new."""
@@ -367,9 +390,8 @@ class _Tail:
         try:
             for line in lines:
                 tick = self._launch.backend.progress(line.decode("utf-8", "replace"))
-                if tick and tick.total > 0:
-                    for run in (tick.run,) if tick.run else self._launch.requests:
-                        values[run] = min(1.0, tick.done / tick.total)
+                if tick:
+                    values |= self._shares.heed(tick)
         except (Exception, SystemExit):  # a plugin that misreads a line costs a bar, not the job
             if not self._misread:
                 log.exception("backend %s cannot read its own log", self._launch.backend.name)

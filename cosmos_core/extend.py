@@ -193,10 +193,12 @@ class Tick:
     """What one log line says about progress."""
 
     run: str = ""
-    """Id of the run it speaks of; empty for the batch as a whole."""
+    """Id of the run it speaks of; empty for the one named last, and for the whole batch before any was named."""
     done: int = 0
     total: int = 0
     note: str = ""
+    inner: bool = False
+    """It counts parts of the one step that comes after those the last tick called done."""
 
 
 class Outcome(StrEnum):
@@ -253,8 +255,9 @@ class Backend(Offer):
     """What this model refuses or silently gets wrong, before any GPU is touched."""
     batch_limit: int = 0
     """The most runs in one job; 0 for any number."""
-    check: Callable[[Shell, Host], Iterable[Finding]] | None = None
-    """Whether a host has what this model needs, such as its image and checkpoints; asked by ``cosmos hosts check``."""
+    check: Callable[[Shell, Host, Any], Iterable[Finding]] | None = None
+    """``check(shell, host, options)``: whether a host has what this model needs, such as its image and checkpoints,
+    with the settings' options of this backend; asked by ``cosmos hosts check``."""
 
 
 class JobState(StrEnum):

@@ -34,8 +34,8 @@ def order(run: Queued) -> tuple[int, int, float, int]:
 
 
 def fits(run: Queued, slot: Slot) -> bool:
-    """Whether *slot* has the GPUs that *run* needs. Memory is judged by the backend, which knows its GPUs."""
-    return len(slot.gpus) >= run.needs.gpus
+    """Whether *slot* has the GPUs that *run* needs, and of a kind that its backend has nothing against."""
+    return len(slot.gpus) >= run.needs.gpus and not run.needs.against(slot.gpu)
 
 
 def arrange(
@@ -120,4 +120,7 @@ def _why_not(run: Queued, slots: Sequence[Slot]) -> str:
     most = max((len(slot.gpus) for slot in slots), default=0)
     if not slots:
         return "there is no slot"
+    reasons = {run.needs.against(slot.gpu) for slot in slots if len(slot.gpus) >= run.needs.gpus}
+    if reasons:
+        return "; ".join(sorted(reasons))
     return f"it needs {run.needs.gpus} GPU(s) and the largest slot has {most}"

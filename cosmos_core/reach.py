@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -9,6 +10,7 @@ import attrs
 from cosmos_core.errors import CosmosError, PluginError, RefusedError, fail, ok
 from cosmos_core.extend import Backend, Transport
 from cosmos_core.options import build
+from cosmos_core.plugins import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from cosmos_core.extend import Session, Shell
     from cosmos_core.hosts import Host
     from cosmos_core.plugins import Plugins
+
+NO_TABLES: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 def layers(plugins: Plugins, host: Host) -> tuple[Transport, ...]:
@@ -86,8 +90,13 @@ def climb(plugins: Plugins, host: Host, state: Path) -> Iterator[tuple[Transport
         yield transport, session, seen
 
 
-def examine(plugins: Plugins, host: Host, state: Path) -> Iterator[Finding]:
-    """What is well with a host and what is not, layer by layer, then what each backend needs there."""
+def examine(
+    plugins: Plugins, host: Host, state: Path, tables: Mapping[str, Mapping[str, Any]] = NO_TABLES
+) -> Iterator[Finding]:
+    """What is well with a host and what is not, layer by layer, then what each backend needs there.
+
+    *tables* holds the settings' options by the backend's name.
+    """
     top: Session | None = None
     try:
         for transport, session, seen in climb(plugins, host, state):
@@ -97,7 +106,8 @@ def examine(plugins: Plugins, host: Host, state: Path) -> Iterator[Finding]:
                 yield from _named(transport.check(session, seen), transport.name)
         for backend in plugins.offers(Backend).values() if top is not None and hasattr(top, "run") else ():
             if backend.check is not None:
-                yield from _named(backend.check(cast("Shell", top), host), backend.name)
+                chosen = options(backend, tables.get(backend.name, {}))
+                yield from _named(backend.check(cast("Shell", top), host, chosen), backend.name)
     except RefusedError as error:
         yield from _named(error.findings, "options")
     except CosmosError as error:

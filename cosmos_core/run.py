@@ -13,6 +13,7 @@ The life of a run, in order:
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import datetime
 from enum import StrEnum
@@ -96,6 +97,18 @@ class Needs:
 
     gpus: int = 0
     vram_gb: float = 0.0
+    unfit: tuple[tuple[str, str], ...] = ()
+    """Pairs of a kind of GPU that cannot run it and why, such as one that its container has no kernels for. A kind
+    that is not named is not judged."""
+
+    def against(self, gpu: str) -> str:
+        """Why that kind of GPU cannot run it; empty when nothing is known against it."""
+        return dict(self.unfit).get(plain_gpu(gpu), "")
+
+
+def plain_gpu(kind: str) -> str:
+    """A kind of GPU without what people write differently: ``NVIDIA H200-NVL`` is ``h200_nvl``."""
+    return re.sub(r"[\s-]+", "_", kind.strip().lower()).removeprefix("nvidia_")
 
 
 @attrs.frozen(kw_only=True)

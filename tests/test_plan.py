@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,3 +157,16 @@ def test_work_is_spread_over_all_slots(count):
     used = {batch.slot.index for batch in arrange(waiting(count), GPUS).batches}
 
     assert min(count, 8) == len(used)
+
+
+def test_a_run_is_never_placed_on_a_gpu_that_its_backend_refuses():
+    """
+    The kind counts, however it is written; where no other GPU is, the backend's own reason is told.
+    """
+    why = "b300 is sm_103 and the image has no kernels for it"
+    (run,) = waiting(1, gpus=1)
+    run = attrs.evolve(run, needs=Needs(gpus=1, unfit=(("b300", why),)))
+    new = Host(name="new", slots=1, gpus=1, gpu="NVIDIA B300").each_slot()
+
+    assert (("a0", why),) == arrange([run], new).unplaced
+    assert ["gpu1"] == [batch.slot.host for batch in arrange([run], (*new, *GPUS)).batches]

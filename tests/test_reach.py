@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from cosmos_core import hookimpl, plugins, reach
-from cosmos_core.errors import HostError, PluginError, RefusedError, UnknownError
-from cosmos_core.extend import Transport
+from cosmos_core.errors import HostError, PluginError, RefusedError, UnknownError, ok
+from cosmos_core.extend import Backend, Transport
 from cosmos_core.hosts import Host
 
 
@@ -166,3 +166,24 @@ def test_a_transport_says_how_it_is_opened(given):
     """
     with pytest.raises(PluginError, match="transport half must have either"):
         Transport(name="half", summary="Half.", **given)
+
+
+def test_a_backend_examines_a_host_with_the_options_of_the_settings(loaded, tmp_path):
+    """
+    Which image or checkout must be there is what the settings say, not the backend's defaults.
+    """
+    asked = []
+    backend = Backend(
+        **dict.fromkeys(("load_key", "needs", "seconds", "expect", "compile", "progress", "outcome")),
+        name="model",
+        summary="A model.",
+        options=BoxOptions,
+        check=lambda shell, host, options: asked.append(options) or [ok("it is there")],
+    )
+    loaded.register("model", type("Offer", (), {"cosmos_backends": hookimpl(lambda self: [backend])})())
+    found = list(
+        reach.examine(loaded, Host(name="a", transport="wire"), tmp_path, {"model": {"image": "x:2"}})
+    )
+
+    assert [BoxOptions(image="x:2")] == asked
+    assert ("model", "it is there") in [(each.where, each.message) for each in found]

@@ -195,7 +195,8 @@ def check(asked: Asked, names: tuple[str, ...]) -> None:
         hosts = [_find(cosmos, name) for name in dict.fromkeys(names)] or list(cosmos.settings.each_host())
         answers: dict[str, tuple[Finding, ...]] = {}
         for host in hosts:
-            found = tuple(reach.examine(cosmos.plugins, host, cosmos.workspace.host(host.name)))
+            state = cosmos.workspace.host(host.name)
+            found = tuple(reach.examine(cosmos.plugins, host, state, cosmos.settings.plugins))
             answers[host.name] = found
             asked.tell(f"host {say.strong(host.name)}\n{say.answers(found, indent='  ')}\n")
     asked.answer({"hosts": answers})

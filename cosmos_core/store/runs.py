@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -93,7 +94,7 @@ class Runs(Opened):
         """The first *limit* queued runs, in the order of the queue."""
         asked = sa.select(
             *(run.c.id, run.c.seq, run.c.backend, run.c.load_key),
-            *(run.c.gpus, run.c.vram_gb, run.c.seconds, run.c.priority),
+            *(run.c.gpus, run.c.vram_gb, run.c.unfit, run.c.seconds, run.c.priority),
         )
         with self._db.read() as connection:
             found = connection.execute(asked.where(is_queued()).order_by(*queue_order()).limit(limit)).all()
@@ -103,7 +104,7 @@ class Runs(Opened):
                 seq=row.seq,
                 backend=row.backend,
                 load_key=row.load_key,
-                needs=Needs(gpus=row.gpus, vram_gb=row.vram_gb),
+                needs=Needs(gpus=row.gpus, vram_gb=row.vram_gb, unfit=_unfit(row.unfit)),
                 seconds=row.seconds,
                 priority=row.priority,
             )
@@ -241,6 +242,12 @@ def _seqs(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
     return found
 
 
+@cache
+def _unfit(text: str) -> tuple[tuple[str, str], ...]:
+    """Pairs from their column. The runs of a backend share a few texts, so each is read once."""
+    return tuple((gpu, why) for gpu, why in json.loads(text)) if text else ()
+
+
 def _run_values(new: NewRun, clock: float) -> dict[str, Any]:
     return {
         "id": new.id,
@@ -250,6 +257,7 @@ def _run_values(new: NewRun, clock: float) -> dict[str, Any]:
         "load_key": new.load_key,
         "gpus": new.needs.gpus,
         "vram_gb": new.needs.vram_gb,
+        "unfit": json.dumps(new.needs.unfit) if new.needs.unfit else "",
         "seconds": new.seconds,
         "priority": new.priority,
         "state": State.QUEUED,

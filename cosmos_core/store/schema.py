@@ -67,6 +67,7 @@ run = sa.Table(
     sa.Column("load_key", sa.Text, nullable=False),
     sa.Column("gpus", sa.Integer, nullable=False),
     sa.Column("vram_gb", sa.Double, nullable=False),
+    sa.Column("unfit", sa.Text, nullable=False, server_default=""),
     sa.Column("seconds", sa.Double, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("state", sa.Text, nullable=False),

@@ -175,6 +175,16 @@ def test_every_state_is_counted(store, accept, take):
     assert dict.fromkeys(State, 0) | {State.QUEUED: 2, State.PLACED: 1} == store.counts()
 
 
+def test_what_a_backend_has_against_a_gpu_is_kept(store, new_run):
+    """
+    The queue gives each run's reasons back as they were accepted.
+    """
+    unfit = (("b300", "no kernels: sm_103"), ("l40s", "48 GB"))
+    store.accept([new_run(needs=Needs(gpus=1, unfit=unfit)), new_run(needs=Needs(gpus=1))])
+
+    assert {unfit, ()} == {each.needs.unfit for each in store.waiting()}
+
+
 def test_the_queue_is_in_order(store, new_run):
     """
     Urgent first, then what needs the most GPUs, then the longest, then the oldest.
