@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cosmos_core import Cosmos
     from cosmos_core.clip import Clip
+    from cosmos_core.testing.dockerd import Dockerd
 
 QUICK = """\
 [queue]
@@ -51,6 +52,22 @@ def make_clip(tmp_path: Path) -> Callable[..., Clip]:
         return clips.seal(folder)
 
     return _make
+
+
+@pytest.fixture(scope="session")
+def dockerd() -> Iterator[Dockerd]:
+    """A Docker engine of our own for the session; skipped with a sentence where none can run."""
+    from cosmos_core.testing.dockerd import Unavailable, private_dockerd
+
+    running = private_dockerd()
+    try:
+        engine = running.__enter__()
+    except Unavailable as reason:
+        pytest.skip(f"no Docker tests: {reason}")
+    try:
+        yield engine
+    finally:
+        running.__exit__(None, None, None)
 
 
 class Recorder:

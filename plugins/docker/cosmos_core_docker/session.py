@@ -1,0 +1,344 @@
+"""Jobs in containers, over a session that carries their files.
+
+The job folder is mounted at its own path, and the container runs the launcher that lies in it. So the launcher's files
+tell the state of a job, and the engine is asked only about those that have left no exit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+
+from cosmos_core import launcher
+from cosmos_core.errors import HostError
+from cosmos_core.extend import Exit, JobState, JobStatus, silent
+from cosmos_core_docker import words
+from cosmos_core_docker.engine import Engine, sentence
+from cosmos_core_docker.options import DockerOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from cosmos_core.extend import Handle, Host, Job, Placed, RemoteFile, Report, Shell
+    from cosmos_core_docker.engine import Container, Ended
+
+REFUSED = 125
+"""Docker's own exit code for a container that it would not make or start."""
+KILLED = frozenset({137, 143})
+PATIENCE = 5.0
+"""Seconds beyond the grace that a launcher has to end its job before its container is killed."""
+SWEEP_GRACE = 5.0
+
+SETTLE = """\
+cd -- "$1" || exit 1
+set -C
+cat >log.txt 2>/dev/null
+set +C
+printf %s "$2" >exit.json.engine && mv -f exit.json.engine exit.json
+"""
+"""Writes down an end that no launcher could: the engine's words, unless there is a log, then the exit."""
+
+
+class DockerSession:
+    """A session whose jobs are containers. All it knows lies in the job folders and in the engine."""
+
+    def __init__(self, below: Shell, *, host: str, options: DockerOptions, workspace: str) -> None:
+        self.below = below
+        self.engine = Engine(below, options, host)
+        self._host = host
+        self._options = options
+        self._workspace = workspace
+        self._account: tuple[str, str] | None = None
+
+    @classmethod
+    def lay(cls, below: Shell, host: Host, state: Path) -> DockerSession:
+        """The session for *host* over an open one."""
+        workspace = hashlib.sha256(str(state.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        options = host.options if isinstance(host.options, DockerOptions) else DockerOptions()
+        return cls(below, host=host.name, options=options, workspace=workspace)
+
+    def put(self, job: Job, key: str, report: Report = silent) -> Handle:
+        """Place the job's files, for a container yet to be made.
+
+        Raises:
+            InputError: there is no image for it, or a file or input of it is wrong.
+            HostError: the host refuses.
+        """
+        words.image_of(self._options, job)
+        words.name_of(key)
+        # The container alone is given GPUs; inside of it they are numbered from 0.
+        return self.below.put(attrs.evolve(job, image="", gpus=()), key, report)
+
+    def start(self, handle: Handle, job: Job) -> None:
+        """Make the job's container and start it, once, whoever asks.
+
+        What Docker refuses (an image that is not there, a GPU that cannot be given) is the job's end, with Docker's
+        words for its log; only an engine that does not answer raises.
+
+        Raises:
+            HostError: there is nobody to answer, or the job was never put.
+        """
+        if self.below.find(handle.key) is None:
+            raise HostError(f"there is no job {handle.key} on {self._host} to start")
+        if self._left(handle).state is not JobState.PUT:
+            return
+        found = self._container(handle) or self._create(handle, job)
+        if found is not None and found.state == "created":
+            self._start(handle, found)
+
+    def find(self, key: str) -> Handle | None:
+        """The job of that key, whoever put it there; None when there is no trace of it."""
+        return self.below.find(key)
+
+    def poll(self, handles: Sequence[Handle]) -> Mapping[str, JobStatus]:
+        """The state of each, by key: what launchers left first, then one question for all others' containers.
+
+        Raises:
+            HostError: the line is lost, or no engine answers for jobs that have not ended.
+        """
+        left = dict(self.below.left(handles))
+        open_ = [each for each in handles if left[each.key].state in {JobState.PUT, JobState.ACTIVE}]
+        failed = [each for each in handles if _may_be_memory(left[each.key])]
+        try:
+            found, ends = self._look([*open_, *failed])
+        except HostError:
+            # How a job ended is written down; only why it failed could be said better.
+            if open_:
+                raise
+            return left
+        if open_:
+            # Whatever ended between the two looks left its exit meanwhile.
+            left |= self.below.left(open_)
+        for each in handles:
+            name = words.name_of(each.key)
+            left[each.key] = self._judge(each, left[each.key], found.get(name), ends.get(name))
+        return left
+
+    def read(self, handle: Handle, name: str, cursor: int, limit: int = 1 << 20) -> tuple[bytes, int]:
+        """Up to *limit* bytes of a file of the job from byte *cursor*, and the next cursor. Missing file: empty."""
+        return self.below.read(handle, name, cursor, limit)
+
+    def list(self, handle: Handle, names: Iterable[str]) -> tuple[RemoteFile, ...]:
+        """The regular files at or below *names*. Links are not followed."""
+        self._own(handle)
+        return self.below.list(handle, names)
+
+    def get(
+        self, handle: Handle, names: Iterable[str], into: Path, report: Report = silent
+    ) -> tuple[Placed, ...]:
+        """Bring files home under *into*, digests taken on both sides.
+
+        Raises:
+            HostError: the host refuses, or a file changed while it was fetched.
+        """
+        self._own(handle)
+        return self.below.get(handle, names, into, report)
+
+    def stop(self, handle: Handle, *, why: str = "cancelled", grace: float = 10.0) -> None:
+        """Ask the job's launcher to end it, wait, and kill its container when it has not.
+
+        Raises:
+            HostError: it cannot be killed, or the host does not answer.
+        """
+        if self._state(handle) not in {JobState.PUT, JobState.ACTIVE}:
+            return
+        try:
+            self.below.ask_stop(handle, why=why, grace=grace)
+        except HostError:
+            # The disk is full, perhaps of this very job: a signal asks for the same in fewer words.
+            self._ask("stop", "-t", str(math.ceil(grace)), words.name_of(handle.key))
+        if self._has_ended(handle, within=grace + PATIENCE):
+            return
+        self._ask("kill", words.name_of(handle.key))
+        if not self._has_ended(handle, within=PATIENCE):
+            raise HostError(f"job {handle.key} on {self._host} cannot be killed")
+
+    def remove(self, handle: Handle) -> None:
+        """Remove the job's container, then its folder. Removing a removed one is no error.
+
+        Raises:
+            HostError: the engine or the host refuses; what is left is removed by another try.
+        """
+        if self.below.find(handle.key) is None:
+            return
+        if self._state(handle) is JobState.ACTIVE:
+            self.stop(handle, grace=SWEEP_GRACE)
+        # In this order every step can be taken again: the files are ours before the image may go.
+        self._own(handle)
+        if (found := self._container(handle)) is not None:
+            self._drop(found)
+        self.below.remove(handle)
+
+    def sweep(self, known: Collection[str]) -> tuple[str, ...]:
+        """Stop and remove this workspace's containers and folders whose key is not in *known*; give their keys."""
+        ours = self.engine.list([f"label={words.WORKSPACE}={self._workspace}"])
+        gone = [each for each in ours.values() if each.key and each.key not in known]
+        for each in gone:
+            if (handle := self.below.find(each.key)) is not None:
+                self.remove(handle)
+            else:
+                self._drop(each)
+        return tuple(sorted({*(each.key for each in gone), *self.below.sweep(known)}))
+
+    def close(self) -> None:
+        """Let go of the line. Jobs go on."""
+        self.below.close()
+
+    def _look(self, handles: Sequence[Handle]) -> tuple[Mapping[str, Container], Mapping[str, Ended]]:
+        """The containers of these jobs by name, and how those that are not alive ended."""
+        found = self.engine.named(words.name_of(each.key) for each in handles)
+        return found, self.engine.ended([each.name for each in found.values() if not each.lives])
+
+    def _left(self, handle: Handle) -> JobStatus:
+        return self.below.left([handle])[handle.key]
+
+    def _state(self, handle: Handle) -> JobState:
+        return self.poll([handle])[handle.key].state
+
+    def _has_ended(self, handle: Handle, *, within: float) -> bool:
+        end, pause = time.monotonic() + within, 0.02
+        while self._state(handle) is JobState.ACTIVE:
+            if time.monotonic() > end:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.5)
+        return True
+
+    def _container(self, handle: Handle) -> Container | None:
+        """The very container of a job.
+
+        Raises:
+            HostError: its name is another's.
+        """
+        name = words.name_of(handle.key)
+        found = self.engine.named([name]).get(name)
+        if found is not None and found.key != handle.key:
+            raise HostError(
+                f"a container {name} that is not ours is in the way on {self._host}",
+                hint=f"docker rename {name} <another name>",
+            )
+        return found
+
+    def _create(self, handle: Handle, job: Job) -> Container | None:
+        """The job's container, made by us or by whoever was quicker; None when Docker refused and the job has ended."""
+        asked = words.create(self._options, job, handle.key, handle.folder, self._workspace)
+        ran = self.engine.create(asked)
+        # Asked of the engine again: it answers, and somebody else may have been given the name.
+        found = self._container(handle)
+        if found is None:
+            self._settle(handle, Exit(code=REFUSED), f"docker could not make the container: {sentence(ran)}")
+        return found
+
+    def _start(self, handle: Handle, container: Container) -> None:
+        ran = self.engine.say("start", container.name)
+        if not ran.code:
+            return
+        found = self._container(handle)
+        if found is not None and found.state == "created":
+            ended = self.engine.ended([found.name]).get(found.name)
+            code = ended.code if ended and ended.code else REFUSED
+            self._settle(handle, Exit(code=code), f"docker could not start the container: {sentence(ran)}")
+
+    def _judge(
+        self, handle: Handle, left: JobStatus, container: Container | None, ended: Ended | None
+    ) -> JobStatus:
+        """What is true of a job, by its files and its container."""
+        if left.state is JobState.EXITED and left.exit is not None:
+            return self._judge_exit(handle, left, left.exit, ended)
+        if left.state not in {JobState.PUT, JobState.ACTIVE}:
+            return left
+        if container is not None and container.lives:
+            return JobStatus(state=JobState.ACTIVE)
+        if left.state is JobState.PUT and (ended is None or (container and _is_unborn(container, ended))):
+            return left
+        if ended is None:
+            return JobStatus(state=JobState.LOST, reason="its container is gone and left no exit")
+        return self._judge_end(handle, left, ended)
+
+    def _judge_end(self, handle: Handle, left: JobStatus, ended: Ended) -> JobStatus:
+        """A container that ended, or could not begin, without a word of its launcher."""
+        if why := self._asked_to_stop(handle):
+            return self._settle(handle, Exit(code=ended.code, stopped=why, oom=ended.oom))
+        if ended.oom:
+            return self._settle(handle, Exit(code=ended.code, oom=True), "out of memory")
+        if left.state is JobState.ACTIVE or ended.code in KILLED:
+            reason = f"its container was killed from outside (exit code {ended.code})"
+            return JobStatus(state=JobState.LOST, reason=reason)
+        said = ended.error or self.engine.last_words(words.name_of(handle.key)) or "it said nothing"
+        reason = f"the container ended with code {ended.code} before the job began: {said}"
+        return self._settle(handle, Exit(code=ended.code or REFUSED), reason)
+
+    def _judge_exit(self, handle: Handle, left: JobStatus, exit_: Exit, ended: Ended | None) -> JobStatus:
+        """A launcher's own word, where the engine may know better why."""
+        if exit_.stopped == "cancelled" and not self._asked_to_stop(handle):
+            # The engine was shut down, or somebody typed docker stop: nobody of ours cancelled anything.
+            return JobStatus(state=JobState.LOST, reason="its container was stopped from outside")
+        if ended is not None and ended.oom and exit_.code and not exit_.stopped:
+            return attrs.evolve(left, exit=attrs.evolve(exit_, oom=True))
+        return left
+
+    def _asked_to_stop(self, handle: Handle) -> str:
+        """Why we asked the job to end; empty when we did not."""
+        found, _ = self.below.read(handle, launcher.STOP, 0)
+        return found.decode("utf-8", "replace").partition("\n")[0].strip()
+
+    def _settle(self, handle: Handle, exit_: Exit, said: str = "") -> JobStatus:
+        """Write an end that no launcher could into the job's folder, where every process finds it."""
+        facts = {"code": exit_.code, "stopped": exit_.stopped, "oom": exit_.oom, "ended": time.time()}
+        ran = self.below.run(
+            ["sh", "-c", SETTLE, "sh", handle.folder, json.dumps(facts)],
+            stdin=f"{said}\n".encode() if said else b"",
+        )
+        if ran.code:
+            raise HostError(f"cannot write how job {handle.key} ended on {self._host}: {sentence(ran)}")
+        return JobStatus(state=JobState.EXITED, exit=exit_, reason=said)
+
+    def _own(self, handle: Handle) -> None:
+        """Make the files that a container's user wrote ours to read and to remove, once its processes are gone.
+
+        A container that runs as root writes as root, and whoever reaches the host need not be.
+        """
+        user, group = self._account = self._account or self._who()
+        if user == "0":
+            return
+        foreign = self.below.run(
+            ["find", handle.folder, "!", "-user", user, "-print", "-quit"], timeout=300.0
+        )
+        found = self._container(handle) if foreign.out else None
+        if found is None or found.lives:
+            return
+        if (ended := self.engine.ended([found.name]).get(found.name)) is not None:
+            self.engine.ask(*words.hand_over(self._options, ended.image, handle.folder, (user, group)))
+
+    def _who(self) -> tuple[str, str]:
+        user, group = (
+            self.below.run(["id", which]).out.decode("ascii", "replace").strip() for which in ("-u", "-g")
+        )
+        return user, group
+
+    def _drop(self, container: Container) -> None:
+        self._ask("rm", "--force", container.name)
+
+    def _ask(self, *asked: str) -> None:
+        """Say *asked* about a container that may be gone, or be as we want it, by the time Docker hears of it."""
+        ran = self.engine.say(*asked)
+        if ran.code and not any(
+            word in ran.err for word in (b"No such container", b"is not running", b"already in progress")
+        ):
+            raise HostError(f"docker {asked[0]} failed on {self._host}: {sentence(ran)}")
+
+
+def _may_be_memory(left: JobStatus) -> bool:
+    """Whether a job failed for a reason that its launcher does not know, and the engine may."""
+    return left.exit is not None and left.exit.code != 0 and not (left.exit.stopped or left.exit.oom)
+
+
+def _is_unborn(container: Container, ended: Ended) -> bool:
+    """Whether it was made and nobody tried to start it yet."""
+    return container.state == "created" and not ended.code

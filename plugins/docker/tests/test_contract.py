@@ -1,0 +1,17 @@
+"""What the core relies on whenever it talks to a host holds for containers, over this machine and over a line."""
+
+from __future__ import annotations
+
+import pytest
+
+from cosmos_core.testing.session import SessionContract
+
+
+class TestDockerOverLocal(SessionContract):
+    @pytest.fixture
+    def make_session(self, lay):
+        return lay
+
+    @pytest.fixture
+    def python(self):
+        return "python3"
