@@ -5,8 +5,6 @@ Every word is an element of a list that no shell reads. A value of a variable is
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from typing import TYPE_CHECKING
 
@@ -126,9 +124,13 @@ def hand_over(options: DockerOptions, image: str, folder: str, owner: tuple[str,
 def bind(source: str, target: str, mode: str = "") -> list[str]:
     """The words that show a folder or file of the host to a container, whatever characters its name holds."""
     fields = ["type=bind", f"source={source}", f"target={target}", *(["readonly"] if mode == "ro" else [])]
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(fields)
-    return ["--mount", line.getvalue()]
+    return ["--mount", ",".join(map(_quoted, fields))]
+
+
+def _quoted(field: str) -> str:
+    """One field of the list that ``--mount`` takes, which is CSV."""
+    doubled = field.replace('"', '""')
+    return f'"{doubled}"' if set(field) & set(',"\r\n') else field
 
 
 def _labels(job: Job, key: str, workspace: str) -> Iterator[str]:
