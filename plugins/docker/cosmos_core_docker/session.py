@@ -18,19 +18,20 @@ from cosmos_core import launcher
 from cosmos_core.errors import HostError
 from cosmos_core.extend import Exit, JobState, JobStatus, silent
 from cosmos_core_docker import words
-from cosmos_core_docker.engine import Engine, sentence
+from cosmos_core_docker.engine import SLOW, Engine, sentence
 from cosmos_core_docker.options import DockerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from cosmos_core.extend import Handle, Host, Job, Placed, RemoteFile, Report, Shell
+    from cosmos_core.extend import Handle, Host, Job, Placed, Ran, RemoteFile, Report, Shell
     from cosmos_core_docker.engine import Container, Ended
 
 REFUSED = 125
 """Docker's own exit code for a container that it would not make or start."""
 KILLED = frozenset({137, 143})
+IN_USE = b"already in use"
 PATIENCE = 5.0
 """Seconds beyond the grace that a launcher has to end its job before its container is killed."""
 SWEEP_GRACE = 5.0
@@ -175,16 +176,28 @@ class DockerSession:
             self._drop(found)
         self.below.remove(handle)
 
-    def sweep(self, known: Collection[str]) -> tuple[str, ...]:
-        """Stop and remove this workspace's containers and folders whose key is not in *known*; give their keys."""
+    def sweep(self, known: Collection[str], *, age: float = 600.0) -> tuple[str, ...]:
+        """Stop and remove this workspace's containers and folders that are *age* seconds old or older and not *known*."""
         ours = self.engine.list([f"label={words.WORKSPACE}={self._workspace}"])
-        gone = [each for each in ours.values() if each.key and each.key not in known]
+        strange = [each for each in ours.values() if each.key and each.key not in known]
+        before = self.engine.now() - age if strange else 0.0
+        gone = [each for each in strange if each.birth <= before]
         for each in gone:
             if (handle := self.below.find(each.key)) is not None:
                 self.remove(handle)
             else:
                 self._drop(each)
-        return tuple(sorted({*(each.key for each in gone), *self.below.sweep(known)}))
+        # A container may be younger than its folder.
+        spared = {each.key for each in strange} - {each.key for each in gone}
+        return tuple(sorted({*(each.key for each in gone), *self.below.sweep({*known, *spared}, age=age)}))
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Ran:
+        """Run a short command on the host itself, not in a container: what a backend's check looks at lies there.
+
+        Raises:
+            HostError: the line is lost, or it takes longer than *timeout* seconds.
+        """
+        return self.below.run(argv, stdin=stdin, timeout=timeout)
 
     def close(self) -> None:
         """Let go of the line. Jobs go on."""
@@ -228,12 +241,21 @@ class DockerSession:
     def _create(self, handle: Handle, job: Job) -> Container | None:
         """The job's container, made by us or by whoever was quicker; None when Docker refused and the job has ended."""
         asked = words.create(self._options, job, handle.key, handle.folder, self._workspace)
-        ran = self.engine.create(asked)
-        # Asked of the engine again: it answers, and somebody else may have been given the name.
-        found = self._container(handle)
-        if found is None:
-            self._settle(handle, Exit(code=REFUSED), f"docker could not make the container: {sentence(ran)}")
-        return found
+        end = time.monotonic() + SLOW
+        while True:
+            ran = self.engine.create(asked)
+            # Asked of the engine again: it answers, and somebody else may have been given the name.
+            if (found := self._container(handle)) is not None:
+                return found
+            if IN_USE not in ran.err:
+                self._settle(
+                    handle, Exit(code=REFUSED), f"docker could not make the container: {sentence(ran)}"
+                )
+                return None
+            # Somebody is making it at this moment: it has the name and is not listed yet.
+            if time.monotonic() > end:
+                raise HostError(f"the name of job {handle.key} is in use on {self._host}: {sentence(ran)}")
+            time.sleep(0.1)
 
     def _start(self, handle: Handle, container: Container) -> None:
         ran = self.engine.say("start", container.name)

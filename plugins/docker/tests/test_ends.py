@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from cosmos_core.errors import HostError, InputError
@@ -233,9 +235,10 @@ def test_a_container_whose_folder_is_gone_is_swept(session, begin, says):
     handle = begin(WAIT)
     says(session, handle, b"on")
     session.below.remove(handle)
-    assert () == session.sweep({handle.key})
+    assert () == session.sweep({handle.key}, age=0.0)
+    assert () == session.sweep(())
 
-    assert (handle.key,) == session.sweep(())
+    assert (handle.key,) == session.sweep((), age=0.0)
     assert {} == session.engine.named([name_of(handle)])
 
 
@@ -253,7 +256,7 @@ def test_another_workspace_s_containers_are_not_swept(lay, begin, says, dockerd,
     options = DockerOptions(docker_host=dockerd.address)
     other = DockerSession.lay(below, Host(name="there", options=options), tmp_path / "theirs")
 
-    assert () == other.sweep(())
+    assert () == other.sweep((), age=0.0)
     assert JobState.ACTIVE == lay().poll([handle])[handle.key].state
 
 
@@ -270,3 +273,18 @@ def test_a_host_without_docker_says_so(lay, put):
     """The program itself is missing."""
     with pytest.raises(HostError, match="there is no no-such-docker"):
         put(lay(docker=("no-such-docker",)))
+
+
+def test_many_that_start_one_job_at_once_start_it_once(lay, says, end_of):
+    """A name is taken a moment before its container is listed; nobody takes that for a refusal."""
+    job = Job(argv=("python3", "-c", "open('ran.txt', 'a').write('ran ')"))
+    for turn in range(4):
+        handle = lay().put(job, f"race{turn}/1/1")
+        with ThreadPoolExecutor(6) as pool:
+            assert [None] * 6 == list(
+                pool.map(lambda by, handle=handle: by.start(handle, job), [lay() for _ in range(6)])
+            )
+
+        assert Exit(code=0) == end_of(lay(), handle).exit
+        assert b"ran " == lay().read(handle, "ran.txt", 0)[0]
+        lay().remove(handle)
