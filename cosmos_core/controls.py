@@ -311,11 +311,13 @@ def segmentation(labels: NDArray[np.integer[Any]], colours: Mapping[int, Colour]
     if labels.size and labels.max() >= _LARGEST_TABLE:
         names, labels = np.unique(labels, return_inverse=True)
         colours = {i: colours.get(int(name), (0, 0, 0)) for i, name in enumerate(names)}
-    table = np.zeros((int(labels.max(initial=0)) + 1, 3), np.uint8)
+    # Four bytes a colour: they are looked up as one number, which takes a quarter of the time.
+    table = np.zeros((int(labels.max(initial=0)) + 1, 4), np.uint8)
     for number, colour in colours.items():
         if number < len(table):
-            table[number] = colour
-    return cast("Pixels", table[labels])
+            table[number, :3] = colour
+    found = np.take(table.view(np.uint32)[:, 0], labels).view(np.uint8).reshape(*labels.shape, 4)
+    return cast("Pixels", cv2.cvtColor(found, cv2.COLOR_RGBA2RGB) if found.size else found[..., :3])
 
 
 _LARGEST_TABLE = 1 << 16
