@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,6 +43,8 @@ SMALL = 320
 """Width of the pictures that the gates look at."""
 LEAST_SHARE = 0.0005
 """Share of some frame that a group must fill to be a segment; smaller ones stay black, as nobody would segment them."""
+PROXY = 320
+"""Width of one pass in the proxy."""
 PASSES = {"color": "colour", "depth": "exact", "segmentation": "exact", "edge": "exact"}
 
 
@@ -114,7 +117,6 @@ def generate(spec: CitySpec, folder: Path, report: Report) -> Mapping[str, objec
         with Sidecars(spec, scene, folder, (out.frames, out.height, out.width), out.fps) as beside:
             film(folder, made, renderer, shot, out, colours, passes(spec.profile), beside, report)
     write_camera(folder / "camera.json", shot.path, out)
-    controls.write_proxy(folder / "color.mp4", folder / "proxy.mp4")
     return facts(spec, city, made, shot, out, colours) | {"sidecars": beside.facts()}
 
 
@@ -201,6 +203,7 @@ def film(
 ) -> None:
     """Draw and encode every frame; the encoders work on one frame while the next is drawn."""
     moved = made.motion.moved() if made.motion else None
+    group = np.append(made.scene.group, 0).astype(np.uint16)
     with ExitStack() as stack:
         videos = {
             name: stack.enter_context(
@@ -208,23 +211,49 @@ def film(
             )
             for name, style in styles.items()
         }
+        proxy = stack.enter_context(proxy_writer(folder / "proxy.mp4", out))
         pool = stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="encode"))
-        before: list[Future[None]] = []
+        before: list[Future[NDArray[np.uint8]]] = []
+        beside_before: Future[None] | None = None
         for frame in range(out.frames):
             seen, rgb = renderer.draw(shot.path.view(frame, out.width, out.height), frame)
-            for done in before:
-                done.result()
-            state = made.scene.state(None if moved is None else moved[frame])
-            group = np.append(made.scene.grouped(state), 0).astype(np.uint16)
-            moment = Moment(rgb, seen.inverse, group[seen.ids])
+            _finish(before, proxy)
+            if beside_before:
+                beside_before.result()
+            if moved is not None:
+                group = np.append(made.scene.grouped(made.scene.state(moved[frame])), 0).astype(np.uint16)
+            moment = Moment(rgb, seen.inverse, np.take(group, seen.ids, mode="wrap"))
             before = [
                 pool.submit(_encode, videos[name], name, moment, shot.seen.depth_range, colours)
                 for name in styles
             ]
-            before.append(pool.submit(beside.write, frame, sight(shot, made, seen, frame, out)))
+            if beside:
+                beside_before = pool.submit(beside.write, frame, sight(shot, made, seen, frame, out))
             report(frame + 1, out.frames, "rendering")
-        for done in before:
-            done.result()
+        _finish(before, proxy)
+        if beside_before:
+            beside_before.result()
+
+
+def proxy_writer(path: Path, out: Output) -> controls.VideoWriter:
+    """A small video that every browser plays: colour and depth above segmentation and edges."""
+    width, height = (2 * side for side in _small(out.width, out.height))
+    note = {"comment": "color, depth; segmentation, edge"}
+    return controls.VideoWriter(path, width, height, out.fps, "proxy", metadata=note)
+
+
+def _small(width: int, height: int) -> tuple[int, int]:
+    """The size of one pass in the proxy."""
+    wide = min(PROXY, width)
+    return wide, max(1, round(height * wide / width))
+
+
+def _finish(passes: Sequence[Future[NDArray[np.uint8]]], proxy: controls.VideoWriter) -> None:
+    """Wait for the *passes* of a frame, then show the first four together."""
+    small = [done.result() for done in passes]
+    if small:
+        color, depth, segmentation, edge = small[:4]
+        proxy.write(np.vstack([np.hstack([color, depth]), np.hstack([segmentation, edge])]))
 
 
 def sight(shot: Shot, made: Wreck, seen: Picture, frame: int, out: Output) -> truth.Sight:
@@ -239,8 +268,12 @@ def _encode(
     made: Moment,
     depth_range: tuple[float, float],
     colours: Mapping[int, tuple[int, int, int]],
-) -> None:
-    video.write(control(name, made, depth_range, colours))
+) -> NDArray[np.uint8]:
+    """Write one frame of a pass; it small, in colour."""
+    picture = control(name, made, depth_range, colours)
+    video.write(picture)
+    small = cv2.resize(picture, _small(video.width, video.height), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB) if small.ndim == 2 else small)
 
 
 def control(

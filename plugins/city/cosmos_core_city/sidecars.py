@@ -45,6 +45,10 @@ class Sidecars:
             self._stack = stack.pop_all()
         return self
 
+    def __bool__(self) -> bool:
+        """Whether the spec asks for anything."""
+        return bool(self._writers) or self._boxes is not None
+
     def write(self, frame: int, sight: truth.Sight) -> None:
         """Add *frame*; frames come in order, and never two at a time."""
         for name, writer in self._writers.items():
