@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from cosmos_core_city.kernels import bits, exact
+from cosmos_core_city.kernels import bits, exact, f32, few, inner, lean, loose
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ SNAP = 256.0
 """Corners lie on a grid of this many steps a pixel: differences of corners are then exact in float64."""
 
 
-@exact
+@lean
 def project(
     vertices: Array, camera: Array, lens: Lens, perspective: bool, seen: Array, screen: Array
 ) -> None:
@@ -40,7 +40,7 @@ def project(
             screen[v, 1] = np.floor((lens[1] * seen[v, 1] / depth + lens[3]) * SNAP + 0.5) / SNAP
 
 
-@exact
+@lean
 def pose(first: int, last: int, rest: Array, body: Array, poses: Array, moved: Array) -> None:
     """Rows *first* to *last* of points at *rest* (V, 3), each where its *body* takes it by *poses* (B, 3, 4)."""
     for v in range(first, last):
@@ -55,7 +55,7 @@ def pose(first: int, last: int, rest: Array, body: Array, poses: Array, moved: A
             )
 
 
-@exact
+@lean
 def turn(first: int, last: int, rest: Array, body: Array, poses: Array, turned: Array) -> None:
     """Rows *first* to *last* of directions at *rest* (T, 3), each turned as its *body* is."""
     for t in range(first, last):
@@ -68,7 +68,7 @@ def turn(first: int, last: int, rest: Array, body: Array, poses: Array, turned: 
             turned[t, axis] = poses[b, axis, 0] * x + poses[b, axis, 1] * y + poses[b, axis, 2] * z
 
 
-@exact
+@lean
 def before(a: Array, b: Array) -> bool:
     """Whether point *a* comes before *b* in an order that does not depend on who asks."""
     for axis in range(3):
@@ -77,7 +77,7 @@ def before(a: Array, b: Array) -> bool:
     return False
 
 
-@exact
+@lean
 def clip(corners: Array, near: float, lens: Lens, poly: Array) -> int:
     """Cut a triangle (3, 3) at z = *near* into *poly* (4, 2) in snapped pixels; its number of corners.
 
@@ -101,7 +101,7 @@ def clip(corners: Array, near: float, lens: Lens, poly: Array) -> int:
     return count
 
 
-@exact
+@lean
 def setup(
     first: int,
     last: int,
@@ -126,9 +126,10 @@ def setup(
     and the one after the last; equal where nothing can be seen.
     """
     width, height = size
-    corners = np.empty((3, 3))
+    corners = few()[:9].reshape(3, 3)
     for t in range(first, last):
         rows[t, 0] = rows[t, 1] = 0
+        counts[t] = 0
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         za, zb, zc = seen[a, 2], seen[b, 2], seen[c, 2]
         nearest, farthest = min(za, zb, zc), max(za, zb, zc)
@@ -162,8 +163,8 @@ def setup(
             top, bottom = min(top, poly[t, i, 1]), max(bottom, poly[t, i, 1])
         if right <= 0.0 or left >= width or bottom <= 0.0 or top >= height:
             continue
-        # Quarter steps hold the centres of pixels and of the 2 x 2 samples: what meets none of them is seen by none.
-        if np.ceil(4.0 * left) == np.ceil(4.0 * right) or np.ceil(4.0 * top) == np.ceil(4.0 * bottom):
+        # What spans no pixel centre is seen by none.
+        if np.ceil(left - 0.5) == np.ceil(right - 0.5) or np.ceil(top - 0.5) == np.ceil(bottom - 0.5):
             continue
         counts[t] = count
         if perspective:
@@ -196,11 +197,11 @@ def sort(rows: Array, starts: Array) -> Array:
     return order
 
 
-@exact
+@lean
 def fill(order: Array, poly: Array, counts: Array, plane: Array, scale: float, top: int, keys: Array) -> None:
     """Draw the triangles of *order* into *keys*, rows from *top*, at *scale* samples a pixel and axis."""
     height, width = keys.shape
-    ax, ay, slope, end = np.empty(4), np.empty(4), np.empty(4), np.empty(4)
+    ax, ay, slope, end = few(), few(), few(), few()
     for i in range(order.shape[0]):
         t = order[i]
         count = counts[t]
@@ -221,7 +222,7 @@ def fill(order: Array, poly: Array, counts: Array, plane: Array, scale: float, t
         first = max(top, int(np.ceil(max(lowest, -1.0) - 0.5)))
         last = min(top + height, int(np.ceil(min(highest, 1e6) - 0.5)))
         across, down, level = plane[t, 0] / scale, plane[t, 1] / scale, plane[t, 2]
-        step, least, most = np.float32(across), np.float32(plane[t, 3]), np.float32(plane[t, 4])
+        step, least, most = f32(across), f32(plane[t, 3]), f32(plane[t, 4])
         for row in range(first, last):
             y = row + 0.5
             left, right = np.inf, -np.inf
@@ -233,14 +234,14 @@ def fill(order: Array, poly: Array, counts: Array, plane: Array, scale: float, t
                 continue
             start = max(0, int(np.ceil(left - 0.5)))
             stop = min(width, int(np.ceil(min(right, 1e6) - 0.5)))
-            value = np.float32(across * (start + 0.5) + down * y + level)
+            value = f32(across * (start + 0.5) + down * y + level)
             line = keys[row - top]
             for x in range(start, stop):
-                v = min(max(value + step * np.float32(x - start), least), most)
+                v = min(max(value + step * f32(x - start), least), most)
                 line[x] = max(line[x], (np.int64(bits(v)) << 32) | np.int64(t))
 
 
-@exact
+@lean
 def visibility(
     first: int,
     last: int,
@@ -249,12 +250,12 @@ def visibility(
     poly: Array,
     counts: Array,
     plane: Array,
+    keys: Array,
     ids: Array,
     inverse: Array,
 ) -> None:
     """Bands *first* to *last* of the triangle (-1: none) and the 1/z (0: none) at each pixel centre."""
     height, width = ids.shape
-    keys = np.empty((BAND, width), dtype=np.int64)
     for band in range(first, last):
         top = band * BAND
         count = min(BAND, height - top)
@@ -270,65 +271,132 @@ def visibility(
                     inverse[top + row, x] = min(max(value, plane[t, 3]), plane[t, 4])
 
 
-@exact
+@inner
+def extent(poly: Array, counts: Array, t: int, axis: int, at: float) -> tuple[float, float]:
+    """Where triangle *t* begins and ends along *axis* (0 x, 1 y), on the line at *at* of the other axis."""
+    low, high = np.inf, -np.inf
+    count = counts[t]
+    for e in range(count):
+        f = e + 1 if e + 1 < count else 0
+        p, q = poly[t, e, 1 - axis], poly[t, f, 1 - axis]
+        if (p <= at) != (q <= at):
+            here = poly[t, e, axis] + (at - p) * (poly[t, f, axis] - poly[t, e, axis]) / (q - p)
+            low, high = min(low, here), max(high, here)
+    return low, high
+
+
+@inner
+def reach(
+    poly: Array, counts: Array, faces: Array, t: int, axis: int, at: float, here: float, ends: bool
+) -> float:
+    """Where the flat surface of triangle *t* ends, or begins, along *axis*, on the line at *at* of the other axis.
+
+    A quadrangle is two triangles, one after the other: where one gives way to the other nothing ends. Only what is
+    within a pixel of *here* matters.
+    """
+    low, high = extent(poly, counts, t, axis, at)
+    if not here < (high if ends else low) < here + 1.0:
+        return high if ends else low
+    for other in (t - 1, t + 1):
+        if 0 <= other < len(faces) and counts[other] and faces[other] == faces[t]:
+            first, last = extent(poly, counts, other, axis, at)
+            if first <= high + 0.01 and last >= low - 0.01:
+                low, high = min(low, first), max(high, last)
+    return high if ends else low
+
+
+@inner
+def ahead(plane: Array, a: int, b: int, axis: int, at: float, here: float) -> float:
+    """By how much 1/z triangle *a* is before *b* at a point on a line."""
+    slope = (plane[a, axis] - plane[b, axis]) * here + (plane[a, 1 - axis] - plane[b, 1 - axis]) * at
+    return float(slope + plane[a, 2] - plane[b, 2])
+
+
+@loose
+def border(
+    poly: Array, counts: Array, plane: Array, faces: Array, a: int, b: int, axis: int, at: float, start: float
+) -> float:
+    """Where on the way from a pixel centre to the next, 0 to 1, triangle *a* gives way to *b*; -1 is sky.
+
+    Where *b* begins before *a*, where *a* ends before *b*, or where one comes through the other.
+    """
+    end = min(1.0, reach(poly, counts, faces, a, axis, at, start, True) - start) if a >= 0 else 1.0
+    begin = max(0.0, reach(poly, counts, faces, b, axis, at, start, False) - start) if b >= 0 else 0.0
+    if a < 0:
+        return begin
+    if b < 0:
+        return end
+    if end <= begin:
+        return 0.5 * (begin + end)
+    first, last = (
+        ahead(plane, a, b, axis, at, start + begin),
+        ahead(plane, a, b, axis, at, start + end),
+    )
+    if first <= 0.0:
+        return begin
+    return end if last >= 0.0 else begin + (end - begin) * first / (first - last)
+
+
+@loose
 def soften(
     first: int,
     last: int,
-    order: Array,
-    starts: Array,
+    ids: Array,
     poly: Array,
     counts: Array,
     plane: Array,
-    ids: Array,
+    faces: Array,
+    edges: Array,
     shaded: Array,
     smooth: Array,
 ) -> None:
-    """Bands *first* to *last* of an anti-aliased picture, without shading anything twice.
+    """Rows *first* to *last* of an anti-aliased picture, without shading or sampling anything twice.
 
-    Four samples a pixel are resolved to triangles; each takes the colour of a neighbour whose centre sees the same
-    triangle, or the pixel's own. *shaded* and *smooth* are (H, W, 3) uint8.
+    Between two pixel centres that see different surfaces, the border is known exactly; the pixel
+    on whose half it lies takes that much of its neighbour's colour. *faces* says which triangles are parts of one flat
+    surface; *edges* (5, W) is room to work in; *shaded* and *smooth* are (H, W, 3) uint8 and equal at first.
     """
     height, width = ids.shape
-    keys = np.empty((2 * BAND, 2 * width), dtype=np.int64)
-    for band in range(first, last):
-        top = band * BAND
-        count = min(BAND, height - top)
-        keys[:] = -1
-        fill(order[starts[band] : starts[band + 1]], poly, counts, plane, 2.0, 2 * top, keys[: 2 * count])
-        for row in range(count):
-            y = top + row
+    left, right, above, below, later = edges[0], edges[1], edges[2], edges[3], edges[4]
+    later[:] = 0.0
+    for y in range(max(first - 1, 0), last):
+        above, later = later, above
+        left[:], right[:], below[:], later[:] = 0.0, 0.0, 0.0, 0.0
+        for x in range(width - 1 if y >= first else 0):
+            a, b = ids[y, x], ids[y, x + 1]
+            if a != b and (a < 0 or b < 0 or faces[a] != faces[b]):
+                at = border(poly, counts, plane, faces, a, b, 0, y + 0.5, x + 0.5)
+                right[x], left[x + 1] = max(0.5 - at, 0.0), max(at - 0.5, 0.0)
+        for x in range(width if y + 1 < height else 0):
+            a, b = ids[y, x], ids[y + 1, x]
+            if a != b and (a < 0 or b < 0 or faces[a] != faces[b]):
+                at = border(poly, counts, plane, faces, a, b, 1, x + 0.5, y + 0.5)
+                below[x], later[x] = max(0.5 - at, 0.0), max(at - 0.5, 0.0)
+        if y >= first:
             for x in range(width):
-                own = ids[y, x]
-                a, b = keys[2 * row, 2 * x], keys[2 * row, 2 * x + 1]
-                c, d = keys[2 * row + 1, 2 * x], keys[2 * row + 1, 2 * x + 1]
-                if np.int32(a) == own and np.int32(b) == own and np.int32(c) == own and np.int32(d) == own:
-                    smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = (
-                        shaded[y, x, 0],
-                        shaded[y, x, 1],
-                        shaded[y, x, 2],
-                    )
-                    continue
-                red = green = blue = np.int64(2)
-                for sample in range(4):
-                    dx, dy = sample & 1, sample >> 1
-                    t = np.int32(keys[2 * row + dy, 2 * x + dx])
-                    qx, qy = x, y
-                    if t != own:
-                        sx = min(max(x + 2 * dx - 1, 0), width - 1)
-                        sy = min(max(y + 2 * dy - 1, 0), height - 1)
-                        if ids[y, sx] == t:
-                            qx = sx
-                        elif ids[sy, x] == t:
-                            qy = sy
-                        elif ids[sy, sx] == t:
-                            qx, qy = sx, sy
-                    red += np.int64(shaded[qy, qx, 0])
-                    green += np.int64(shaded[qy, qx, 1])
-                    blue += np.int64(shaded[qy, qx, 2])
-                smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = red >> 2, green >> 2, blue >> 2
+                across, along = left[x] + right[x], above[x] + below[x]
+                if across >= along > 0.0 or across > 0.0 == along:
+                    mix(shaded, smooth, y, x, 0, 1, left[x], right[x])
+                elif along > 0.0:
+                    mix(shaded, smooth, y, x, 1, 0, above[x], below[x])
 
 
-@exact
+@inner
+def mix(
+    shaded: Array, smooth: Array, y: int, x: int, down: int, across: int, before: float, after: float
+) -> None:
+    """Pixel (*y*, *x*) of *smooth*, with shares of the one *before* and the one *after* it on one axis."""
+    previous, following = int(before * 256.0 + 0.5), int(after * 256.0 + 0.5)
+    for channel in range(3):
+        total = np.int64(shaded[y, x, channel]) * (256 - previous - following) + 128
+        if previous:
+            total += np.int64(shaded[y - down, x - across, channel]) * previous
+        if following:
+            total += np.int64(shaded[y + down, x + across, channel]) * following
+        smooth[y, x, channel] = total >> 8
+
+
+@lean
 def values(
     first: int,
     last: int,
@@ -337,11 +405,11 @@ def values(
     poly: Array,
     counts: Array,
     plane: Array,
+    keys: Array,
     nearest: Array,
 ) -> None:
     """Raise bands *first* to *last* of *nearest* to the greatest value a ray meets: a shadow map, from zeros."""
     height, width = nearest.shape
-    keys = np.empty((BAND, width), dtype=np.int64)
     for band in range(first, last):
         if starts[band] == starts[band + 1]:
             continue
@@ -355,4 +423,4 @@ def values(
                     t = keys[row, x] & 0xFFFFFFFF
                     value = plane[t, 0] * (x + 0.5) + plane[t, 1] * (top + row + 0.5) + plane[t, 2]
                     value = min(max(value, plane[t, 3]), plane[t, 4])
-                    nearest[top + row, x] = max(nearest[top + row, x], np.float32(value))
+                    nearest[top + row, x] = max(nearest[top + row, x], f32(value))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosmos_core_city import raster, shade
+from cosmos_core_city.kernels import LANES, f32
 from cosmos_core_city.materials import lettering, noise
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class Renderer:
         self._frame = -1
         if self._motion is not None:
             self._vertices, self._normals = scene.vertices.copy(), scene.normals.copy()
-        self._light = light
+        self._light = shade.narrow(light)
+        self._sun, self._texel = sun_camera(scene, np.array(light.sun))
         self._workers = workers or threads()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="city")
         self._exposure = exposure
@@ -128,11 +130,20 @@ class Renderer:
         order, starts = self._bin(view)
         seen = self._visible(view, order, starts)
         shaded = self._shade(view, seen, looks)
-        smooth = np.empty_like(shaded)
+        smooth = shaded.copy()
         self._each(
-            len(starts) - 1,
+            len(smooth),
             lambda a, b: raster.soften(
-                a, b, order, starts, self._poly, self._counts, self._plane, seen.ids, shaded, smooth
+                a,
+                b,
+                seen.ids,
+                self._poly,
+                self._counts,
+                self._plane,
+                looks.faces,
+                np.empty((5, view.size[0])),
+                shaded,
+                smooth,
             ),
         )
         return seen, smooth
@@ -168,7 +179,7 @@ class Renderer:
         """*looks* with the shadows of what moves where it is now."""
         if self._motion is None:
             return looks
-        shadows = self._cast(looks.sun, looks.shadows.copy(), self._scene.still, len(self._scene.triangles))
+        shadows = self._cast(self._sun, looks.shadows.copy(), self._scene.still, len(self._scene.triangles))
         return looks._replace(normals=self._normals, shadows=shadows, back=self._back)
 
     def _prepare(
@@ -213,14 +224,14 @@ class Renderer:
         self._each(
             len(starts) - 1,
             lambda a, b: raster.visibility(
-                a, b, order, starts, self._poly, self._counts, self._plane, ids, inverse
+                a, b, order, starts, self._poly, self._counts, self._plane, _keys(width), ids, inverse
             ),
         )
         return Picture(ids, inverse)
 
     def _look_of_scene(self) -> shade.Looks:
         scene = self._scene
-        sun, texel = sun_camera(scene, np.array(self._light.sun))
+        sun, texel = self._sun, self._texel
         return shade.Looks(
             normals=self._normals,
             material=scene.material,
@@ -229,11 +240,12 @@ class Renderer:
             letters=lettering(),
             tones=shade.curve(self._exposure),
             shadows=self._cast(sun, np.zeros((SHADOW, SHADOW), dtype=np.float32), 0, scene.still),
-            sun=sun,
-            texel=texel,
+            sun=sun.astype(np.float32),
+            texel=f32(texel),
             rest=scene.normals,
             rides=self._rides,
             back=self._back,
+            faces=faces(scene),
         )
 
     def _cast(
@@ -245,30 +257,43 @@ class Renderer:
         )
         self._each(
             len(starts) - 1,
-            lambda a, b: raster.values(a, b, order, starts, self._poly, self._counts, self._plane, nearest),
+            lambda a, b: raster.values(
+                a, b, order, starts, self._poly, self._counts, self._plane, _keys(SHADOW), nearest
+            ),
         )
         return nearest
 
     def _shade(self, view: View, seen: Picture, looks: shade.Looks) -> NDArray[np.uint8]:
         height, width = seen.ids.shape
-        camera = np.ascontiguousarray(view.pose[:3])
+        camera = view.pose[:3].astype(np.float32)
+        fx, fy, cx, cy = view.lens
+        lens = f32(fx), f32(fy), f32(cx), f32(cy)
         rough = np.empty(((height + 1) // 2, (width + 1) // 2), dtype=np.float32)
-        open_sky = np.empty_like(rough)
+        open_sky, half = np.empty_like(rough), np.empty_like(rough)
         shaded = np.empty((height, width, 3), dtype=np.uint8)
         self._each(
             len(rough),
             lambda a, b: shade.occlusion(
-                a, b, seen.ids, seen.inverse, looks.normals, camera, view.lens, self._taps, RADIUS, rough
+                a, b, seen.ids, seen.inverse, looks.normals, camera, lens, self._taps, RADIUS, half, rough
             ),
         )
-        self._each(len(rough), lambda a, b: shade.calm(a, b, seen.inverse, rough, open_sky))
+        self._each(len(rough), lambda a, b: shade.calm(a, b, half, rough, open_sky))
         self._each(
             height,
             lambda a, b: shade.shade(
-                a, b, seen.ids, seen.inverse, open_sky, camera, view.lens, self._light, looks, shaded
+                a, b, seen.ids, seen.inverse, half, open_sky, camera, lens, self._light, looks, shaded
             ),
         )
         return shaded
+
+
+def faces(scene: Scene) -> NDArray[np.int32]:
+    """The number of the flat surface that each triangle is a part of (T,): one plane, one material, one body."""
+    normals = scene.normals.astype(np.float64)
+    offset = (normals * scene.vertices[scene.triangles[:, 0]]).sum(axis=1)
+    rows = np.column_stack([np.rint(normals * 1e4), np.rint(offset * 1e3), scene.material, scene.rides])
+    mixed = rows.astype(np.int64) @ np.array([1, 20011, 400440121, 1048583, 39916801, 479001599])
+    return np.unique(mixed, return_inverse=True)[1].astype(np.int32)
 
 
 def sun_camera(scene: Scene, towards: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
@@ -297,10 +322,16 @@ def _inverse(pose: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(np.column_stack([turn, -turn @ pose[:3, 3]]))
 
 
-def _taps(count: int) -> NDArray[np.float64]:
-    """Sixteen rotations (16, count, 2) of a spiral within the unit circle."""
+def _keys(width: int) -> NDArray[np.int64]:
+    """Room for what a band of pixels sees."""
+    return np.empty((raster.BAND, width), dtype=np.int64)
+
+
+def _taps(count: int) -> NDArray[np.float32]:
+    """Sixteen rotations of a spiral within the unit circle: (4, count, 2, LANES), by row and column."""
     angle = np.arange(count) * 2.399963
     reach = np.sqrt((np.arange(count) + 0.7) / count)
     turns = (np.arange(16) * 7 % 16) * (2 * np.pi / 16)
     both = angle[None] + turns[:, None]
-    return np.stack([np.cos(both) * reach, np.sin(both) * reach], axis=2)
+    spiral = np.stack([np.cos(both) * reach, np.sin(both) * reach], axis=2).reshape(4, 4, count, 2)
+    return np.tile(np.moveaxis(spiral, 1, 3), LANES // 4).astype(np.float32)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from cosmos_core_city.kernels import inner, loose
+from cosmos_core_city.kernels import LANES, bits, f32, i32, inner, lane, loose, u32
 from cosmos_core_city.textures import brick, chance, fade, grain, ground, plaster, pulse, sign, tower, window
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     Lens: TypeAlias = tuple[float, float, float, float]
     Rest: TypeAlias = tuple[float, float, float, float, float, float, float, float, float]
 
-CURVE = 4096
-"""Steps of the tone curve."""
+DARKEST, OCTAVES = -14, 16
+"""The tone curve holds the light from 2 ** DARKEST on, in this many doublings."""
+FINE = 15
+"""Bits of a float32 below those that number the steps of the tone curve: 256 steps a doubling."""
 FAINT = 90.0
 """Distance in metres from which haze hides the occlusion of corners."""
 
@@ -55,6 +57,17 @@ class Light(NamedTuple):
     """(N, 8), lamps and shop fronts that light what is around them: place, colour, reach in metres, 1 if it shines down."""
 
 
+def narrow(light: Light) -> Light:
+    """*light* in float32, as kernels want it."""
+    single: dict[str, Any] = {}
+    for name, value in light._asdict().items():
+        if isinstance(value, tuple):
+            single[name] = tuple(np.float32(each) for each in value)
+        else:
+            single[name] = value if isinstance(value, np.ndarray) else np.float32(value)
+    return Light(**single)
+
+
 class Looks(NamedTuple):
     """What a scene looks like, as arrays. T triangles, M materials."""
 
@@ -68,8 +81,8 @@ class Looks(NamedTuple):
     """(512, 512) of noise."""
     letters: NDArray[np.uint8]
     """(names, 9, 60) bitmaps of shop names."""
-    tones: NDArray[np.uint8]
-    """(4096,), see :func:`curve`."""
+    tones: NDArray[np.int32]
+    """See :func:`curve`."""
     shadows: NDArray[np.float32]
     """The sun's map: how near to the sun each texel's surface is."""
     sun: NDArray[np.float64]
@@ -82,38 +95,52 @@ class Looks(NamedTuple):
     """(T,), the body of each triangle, -1 for what never moves."""
     back: NDArray[np.float64]
     """(B, 3, 4): points of a body's triangles to where they rested."""
+    faces: NDArray[np.int32]
+    """(T,), which flat surface each triangle is a part of."""
 
 
-def curve(exposure: float) -> NDArray[np.uint8]:
-    """Square root of light over 4, in :data:`CURVE` steps, to screen values: a filmic curve, then sRGB."""
-    light = np.linspace(0.0, 1.0, CURVE) ** 2 * 4.0 * exposure
+def curve(exposure: float) -> NDArray[np.int32]:
+    """Light to screen values, in 256 steps a doubling: a filmic curve, then sRGB."""
+    first = (127 + DARKEST) << 23
+    middle = first + ((np.arange(OCTAVES << 23 - FINE) << FINE) + (1 << FINE - 1))
+    light = middle.astype(np.int32).view(np.float32).astype(np.float64) * exposure
     filmic = np.clip(light * (2.51 * light + 0.03) / (light * (2.43 * light + 0.59) + 0.14), 0.0, 1.0)
     screen = np.where(filmic <= 0.0031308, filmic * 12.92, 1.055 * filmic ** (1 / 2.4) - 0.055)
-    return np.floor(screen * 255 + 0.5).astype(np.uint8)
+    return np.floor(screen * 255 + 0.5).astype(np.int32)
 
 
-@loose
+@inner
+def decay(x: float) -> float:
+    """About exp(-x) for x from 0 to 20, without a call."""
+    y = x * f32(0.0625)
+    e = f32(1.0) + y * (f32(1.0) + y * (f32(0.5) + y * (f32(1.0 / 6.0) + y * f32(1.0 / 24.0))))
+    e = f32(1.0) / (e * e)
+    e *= e
+    e *= e
+    return e * e
+
+
+@inner
 def sky(light: Light, tile: Array, dx: float, dy: float, dz: float) -> Colour:
     """The colour of the sky in a direction."""
-    up = max(dz, 0.0)
-    t = 1.0 - np.exp(-4.6 * up)
+    up = max(f32(dz), f32(0.0))
+    t = f32(1.0) - decay(f32(4.6) * up)
     r = light.horizon[0] + (light.zenith[0] - light.horizon[0]) * t
     g = light.horizon[1] + (light.zenith[1] - light.horizon[1]) * t
     b = light.horizon[2] + (light.zenith[2] - light.horizon[2]) * t
-    if light.clouds > 0.0 and up > 0.0:
-        reach = 0.06 / (up + 0.10)
-        cover = grain(tile, dx * reach + 0.3, dy * reach + 0.7) * 0.9 + light.clouds - 0.45
-        mix = min(1.0, max(0.0, cover * 2.4)) * min(1.0, up * 5.0)
-        mix = mix * mix * (3.0 - 2.0 * mix) * 0.85
-        white = 0.86 * (light.horizon[0] + light.horizon[1] + light.horizon[2]) / 3.0 + 0.35 * light.day
-        r, g, b = r + (white - r) * mix, g + (white - g) * mix, b + (white * 1.02 - b) * mix
-    towards = max(0.0, dx * light.sun[0] + dy * light.sun[1] + dz * light.sun[2])
-    glow = 0.25 * towards**8 + 1.2 * towards**96
-    return (
-        r + glow * light.sun_color[0] * 0.3,
-        g + glow * light.sun_color[1] * 0.3,
-        b + glow * light.sun_color[2] * 0.3,
-    )
+    reach = f32(0.06) / (up + f32(0.10))
+    cover = grain(tile, f32(dx) * reach + f32(0.3), f32(dy) * reach + f32(0.7))
+    mix = (cover * f32(0.9) + light.clouds - f32(0.45)) * f32(2.4)
+    mix = min(f32(1.0), max(f32(0.0), mix)) * min(f32(1.0), up * f32(5.0))
+    mix *= mix * (f32(3.0) - f32(2.0) * mix) * (f32(0.85) if light.clouds > f32(0.0) else f32(0.0))
+    white = f32(0.86 / 3.0) * (light.horizon[0] + light.horizon[1] + light.horizon[2]) + f32(0.35) * light.day
+    r, g, b = r + (white - r) * mix, g + (white - g) * mix, b + (white * f32(1.02) - b) * mix
+    sun2 = max(f32(0.0), f32(dx) * light.sun[0] + f32(dy) * light.sun[1] + f32(dz) * light.sun[2])
+    sun2 *= sun2
+    sun8 = sun2 * sun2 * sun2 * sun2
+    sun32 = sun8 * sun8 * sun8 * sun8
+    glow = f32(0.075) * sun8 + f32(0.36) * sun32 * sun32 * sun32
+    return r + glow * light.sun_color[0], g + glow * light.sun_color[1], b + glow * light.sun_color[2]
 
 
 @loose
@@ -138,24 +165,23 @@ def mirrored(
 
 @inner
 def lit(shadows: Array, sun: Array, x: float, y: float, z: float) -> float:
-    """The share of the sun that reaches a point: bilinear 3 x 3 comparison in the shadow map."""
-    u = sun[0, 0] * x + sun[0, 1] * y + sun[0, 2] * z + sun[0, 3]
-    v = sun[1, 0] * x + sun[1, 1] * y + sun[1, 2] * z + sun[1, 3]
+    """The share of the sun that reaches a point: bilinear 3 x 3 comparison in the shadow map, all of it outside."""
+    u = sun[0, 0] * x + sun[0, 1] * y + sun[0, 2] * z + sun[0, 3] - f32(0.5)
+    v = sun[1, 0] * x + sun[1, 1] * y + sun[1, 2] * z + sun[1, 3] - f32(0.5)
     w = -(sun[2, 0] * x + sun[2, 1] * y + sun[2, 2] * z + sun[2, 3])
-    size = shadows.shape[0]
-    fu, fv = u - 0.5, v - 0.5
-    iu, iv = int(np.floor(fu)), int(np.floor(fv))
-    if iu < 2 or iv < 2 or iu >= size - 3 or iv >= size - 3:
-        return 1.0
-    tu, tv = fu - iu, fv - iv
-    total = 0.0
+    last = f32(shadows.shape[0] - 4)
+    iu, iv = min(max(np.floor(u), f32(1.0)), last), min(max(np.floor(v), f32(1.0)), last)
+    tu, tv = u - iu, v - iv
+    left, top = u32(i32(iu) - i32(1)), u32(i32(iv) - i32(1))
+    total = f32(0.0)
     for j in range(4):
-        wv = 1.0 - tv if j == 0 else (tv if j == 3 else 1.0)
+        along = f32(0.0)
         for i in range(4):
-            wu = 1.0 - tu if i == 0 else (tu if i == 3 else 1.0)
-            if shadows[iv - 1 + j, iu - 1 + i] <= w:
-                total += wu * wv
-    return total / 9.0
+            wu = f32(1.0) - tu if i == 0 else (tu if i == 3 else f32(1.0))
+            along += wu if shadows[top + u32(j), left + u32(i)] <= w else f32(0.0)
+        total += along * (f32(1.0) - tv if j == 0 else (tv if j == 3 else f32(1.0)))
+    inside = (tu >= f32(0.0)) & (tu < f32(1.0)) & (tv >= f32(0.0)) & (tv < f32(1.0))
+    return total * f32(1.0 / 9.0) if inside else f32(1.0)
 
 
 @loose
@@ -169,64 +195,87 @@ def occlusion(
     lens: Lens,
     taps: Array,
     radius: float,
+    half: Array,
     open_sky: Array,
 ) -> None:
-    """Rows *first* to *last* of half-size ambient occlusion, 1 where nothing is near.
+    """Rows *first* to *last* of half-size ambient occlusion, 1 where nothing is near, and of half-size 1/z.
 
-    *normals* are the world's, *camera* (3, 4) is camera to world, *taps* (16, n, 2) are rotations of one spiral.
+    *normals* are the world's, *camera* (3, 4) is camera to world, *taps* (4, n, 2, LANES) are rotations of one
+    spiral for every fourth row and all columns.
     """
-    width = open_sky.shape[1]
+    z, px, py, nx, ny, nz, spread, shut = (lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane())
+    height, width = ids.shape
+    fx, fy, cx, cy = f32(lens[0]), f32(lens[1]), f32(lens[2] - 0.5), f32(lens[3] - 0.5)
+    right, bottom = i32(width - 1), i32(height - 1)
+    inward = f32(0.5 / (radius * radius))
     for row in range(first, last):
-        y = min(2 * row, ids.shape[0] - 1)
-        for column in range(width):
-            x = min(2 * column, ids.shape[1] - 1)
-            t = ids[y, x]
-            open_sky[row, column] = 1.0
-            if t < 0:
-                continue
-            z = 1.0 / inverse[y, x]
-            if z > FAINT:
-                continue
-            px, py = (x + 0.5 - lens[2]) / lens[0] * z, (y + 0.5 - lens[3]) / lens[1] * z
-            gx, gy, gz = normals[t, 0], normals[t, 1], normals[t, 2]
-            nx = gx * camera[0, 0] + gy * camera[1, 0] + gz * camera[2, 0]
-            ny = gx * camera[0, 1] + gy * camera[1, 1] + gz * camera[2, 1]
-            nz = gx * camera[0, 2] + gy * camera[1, 2] + gz * camera[2, 2]
-            if nx * px + ny * py + nz * z > 0.0:
-                nx, ny, nz = -nx, -ny, -nz
-            spread = min(max(radius * lens[0] / z, 4.0), 90.0)
-            turn = (row & 3) * 4 + (column & 3)
-            shut = 0.0
+        y = min(2 * row, height - 1)
+        seen, line = ids[y], inverse[y]
+        for start in range(0, open_sky.shape[1], LANES):
+            count = min(LANES, open_sky.shape[1] - start)
+            begin = i32(2 * start)
+            for i in range(count):
+                x = min(begin + i32(2) * i32(i), right)
+                t = u32(max(seen[u32(x)], i32(0)))
+                depth = f32(1.0) / max(line[u32(x)], f32(1e-6))
+                qx, qy = (f32(x) - cx) / fx * depth, (f32(y) - cy) / fy * depth
+                gx, gy, gz = normals[t, 0], normals[t, 1], normals[t, 2]
+                vx = gx * f32(camera[0, 0]) + gy * f32(camera[1, 0]) + gz * f32(camera[2, 0])
+                vy = gx * f32(camera[0, 1]) + gy * f32(camera[1, 1]) + gz * f32(camera[2, 1])
+                vz = gx * f32(camera[0, 2]) + gy * f32(camera[1, 2]) + gz * f32(camera[2, 2])
+                side = f32(-1.0) if vx * qx + vy * qy + vz * depth > f32(0.0) else f32(1.0)
+                nx[i], ny[i], nz[i] = vx * side, vy * side, vz * side
+                z[i], px[i], py[i] = depth, qx, qy
+                spread[i] = min(max(f32(radius) * fx / depth, f32(4.0)), f32(90.0))
+                shut[i] = f32(0.0)
             for tap in range(taps.shape[1]):
-                sx = int(x + taps[turn, tap, 0] * spread)
-                sy = int(y + taps[turn, tap, 1] * spread)
-                if sx < 0 or sy < 0 or sx >= ids.shape[1] or sy >= ids.shape[0] or ids[sy, sx] < 0:
-                    continue
-                q = 1.0 / inverse[sy, sx]
-                vx = (sx + 0.5 - lens[2]) / lens[0] * q - px
-                vy = (sy + 0.5 - lens[3]) / lens[1] * q - py
-                vz = q - z
-                square = vx * vx + vy * vy + vz * vz + 1e-6
-                near = max(0.0, 1.0 - square / (radius * radius * 2.0))
-                shut += near * max(0.0, (nx * vx + ny * vy + nz * vz) / np.sqrt(square) - 0.08)
-            open_sky[row, column] = max(0.0, 1.0 - 2.1 * shut / taps.shape[1])
+                across, down = taps[row & 3, tap, 0], taps[row & 3, tap, 1]
+                for i in range(count):
+                    x = min(begin + i32(2) * i32(i), right)
+                    sx, sy = i32(f32(x) + across[i] * spread[i]), i32(f32(y) + down[i] * spread[i])
+                    column, level = min(max(sx, i32(0)), right), min(max(sy, i32(0)), bottom)
+                    q = f32(1.0) / max(inverse[u32(level), u32(column)], f32(1e-6))
+                    vx = (f32(column) - cx) / fx * q - px[i]
+                    vy = (f32(level) - cy) / fy * q - py[i]
+                    vz = q - z[i]
+                    square = vx * vx + vy * vy + vz * vz + f32(1e-6)
+                    near = max(f32(0.0), f32(1.0) - square * inward)
+                    near *= f32(1.0) if (sx == column) & (sy == level) else f32(0.0)
+                    rises = (nx[i] * vx + ny[i] * vy + nz[i] * vz) / np.sqrt(square)
+                    shut[i] += near * max(f32(0.0), rises - f32(0.08))
+            found, depths = open_sky[row, start : start + count], half[row, start : start + count]
+            for i in range(count):
+                share = max(f32(0.0), f32(1.0) - f32(2.1) * shut[i] / f32(taps.shape[1]))
+                found[i] = share if z[i] <= f32(FAINT) else f32(1.0)
+            for i in range(count):
+                depths[i] = line[min(2 * (start + i), width - 1)]
 
 
 @loose
-def calm(first: int, last: int, inverse: Array, rough: Array, smooth: Array) -> None:
+def calm(first: int, last: int, half: Array, rough: Array, smooth: Array) -> None:
     """Rows *first* to *last* of *rough* averaged over the 4 x 4 pattern of its rotations, within one depth."""
+    total, weight = lane(), lane()
     height, width = rough.shape
     for row in range(first, last):
-        for column in range(width):
-            here = inverse[min(2 * row, inverse.shape[0] - 1), min(2 * column, inverse.shape[1] - 1)]
-            total, weight = rough[row, column] * 1e-3, 1e-3
+        for start in range(0, width, LANES):
+            count = min(LANES, width - start)
+            own = rough[row, start : start + count]
+            for i in range(count):
+                total[i], weight[i] = own[i] * 1e-3, 1e-3
             for j in range(max(0, row - 2), min(height, row + 2)):
-                for i in range(max(0, column - 2), min(width, column + 2)):
-                    there = inverse[min(2 * j, inverse.shape[0] - 1), min(2 * i, inverse.shape[1] - 1)]
-                    if abs(there - here) < 0.04 * here:
-                        total += rough[j, i]
-                        weight += 1.0
-            smooth[row, column] = total / weight
+                for shift in range(-2, 2):
+                    low, high = max(0, -start - shift), min(count, width - start - shift)
+                    here = half[row, start + low : start + high]
+                    there = half[j, start + low + shift : start + high + shift]
+                    taken = rough[j, start + low + shift : start + high + shift]
+                    sums, weights = total[low:high], weight[low:high]
+                    for i in range(high - low):
+                        same = abs(there[i] - here[i]) < f32(0.04) * here[i]
+                        sums[i] += taken[i] if same else f32(0.0)
+                        weights[i] += f32(1.0) if same else f32(0.0)
+            found = smooth[row, start : start + count]
+            for i in range(count):
+                found[i] = total[i] / weight[i]
 
 
 @loose
@@ -261,23 +310,82 @@ def albedo(
     )
 
 
+class Lanes(NamedTuple):
+    """What the kernel knows of the pixels it works on: lanes of numbers."""
+
+    px: Array
+    """Place in the world, metres."""
+    py: Array
+    pz: Array
+    dx: Array
+    """Direction of the view, of unit length."""
+    dy: Array
+    dz: Array
+    nx: Array
+    """Normal, towards the eye."""
+    ny: Array
+    nz: Array
+    cosine: Array
+    """Of the angle between normal and view."""
+    far: Array
+    """Distance from the eye, metres."""
+    size: Array
+    """Of a pixel on the surface, metres."""
+    near: Array
+    """Share of the sky that nothing near hides."""
+    shadow: Array
+    """Share of the sun that reaches the point."""
+    direct: Array
+    """Share of the sun's light that the surface takes."""
+    lr: Array
+    """Light of lamps."""
+    lg: Array
+    lb: Array
+    r: Array
+    """Colour of the surface, then light, then screen value."""
+    g: Array
+    b: Array
+    sr: Array
+    """Light that comes out of the surface."""
+    sg: Array
+    sb: Array
+    shine: Array
+    """How much the surface mirrors."""
+
+
 @inner
-def around(open_sky: Array, inverse: Array, x: float, y: float, z: float) -> float:
-    """Half-size occlusion at a pixel: bilinear among neighbours at about the same distance *z*."""
-    height, width = inverse.shape
-    hx, hy = (x - 0.5) * 0.5, (y - 0.5) * 0.5
-    ix, iy = int(np.floor(hx)), int(np.floor(hy))
-    total, weight = 0.0, 1e-6
-    for j in range(2):
-        qy = min(max(iy + j, 0), open_sky.shape[0] - 1)
-        wy = 1.0 - abs(hy - iy - j)
-        for i in range(2):
-            qx = min(max(ix + i, 0), open_sky.shape[1] - 1)
-            there = inverse[min(2 * qy, height - 1), min(2 * qx, width - 1)]
-            w = (1.0 - abs(hx - ix - i)) * wy * (1.0 if abs(there * z - 1.0) < 0.05 else 0.001)
-            total += w * open_sky[qy, qx]
-            weight += w
-    return total / weight
+def around(upper: Array, lower: Array, above: Array, below: Array, x: int, down: float, z: float) -> float:
+    """Half-size occlusion at column *x*: bilinear among neighbours at about the same distance *z*.
+
+    *upper* and *lower* are the rows of occlusion around it, *above* and *below* the same rows of 1/z, *down* the
+    weight of the lower.
+    """
+    one, last = i32(1), i32(len(upper) - 1)
+    left = u32(min(max((x - one) >> one, i32(0)), last))
+    right = u32(min((x + one) >> one, last))
+    across = f32(0.75) if x & one == i32(0) else f32(0.25)
+    near, little = f32(0.05), f32(0.001)
+    a = (
+        (f32(1.0) - across)
+        * (f32(1.0) - down)
+        * (f32(1.0) if abs(above[left] * z - f32(1.0)) < near else little)
+    )
+    b = across * (f32(1.0) - down) * (f32(1.0) if abs(above[right] * z - f32(1.0)) < near else little)
+    c = (f32(1.0) - across) * down * (f32(1.0) if abs(below[left] * z - f32(1.0)) < near else little)
+    d = across * down * (f32(1.0) if abs(below[right] * z - f32(1.0)) < near else little)
+    total: float = a * upper[left] + b * upper[right] + c * lower[left] + d * lower[right]
+    return total / (a + b + c + d)
+
+
+@inner
+def enclose(open_sky: Array, half: Array, inverse: Array, x: int, y: int, to: Lanes, count: int) -> None:
+    """How much of the sky is open to each of *count* pixels from (*x*, *y*) on."""
+    top, bottom = max((y - 1) >> 1, 0), min((y + 1) >> 1, len(half) - 1)
+    upper, lower, above, below = open_sky[top], open_sky[bottom], half[top], half[bottom]
+    down = f32(0.25) if y & 1 else f32(0.75)
+    for i in range(count):
+        z = f32(1.0) / max(inverse[i], f32(1e-6))
+        to.near[i] = around(upper, lower, above, below, i32(x) + i32(i), down, z)
 
 
 @inner
@@ -300,23 +408,12 @@ def axes(
 
 
 @inner
-def at_rest(
-    b: int,
-    back: Array,
-    normal: Array,
-    px: float,
-    py: float,
-    pz: float,
-    dx: float,
-    dy: float,
-    dz: float,
-    nx: float,
-    ny: float,
-    nz: float,
-) -> Rest:
-    """A point, the view and the normal that faces it, as they would be had body *b* not moved; *normal* was there."""
+def at_rest(b: int, back: Array, normal: Array, to: Lanes, i: int) -> Rest:
+    """Point *i*, the view and the normal that faces it, as they would be had body *b* not moved; *normal* was there."""
+    px, py, pz = float(to.px[i]), float(to.py[i]), float(to.pz[i])
+    dx, dy, dz = float(to.dx[i]), float(to.dy[i]), float(to.dz[i])
     if b < 0:
-        return px, py, pz, dx, dy, dz, nx, ny, nz
+        return px, py, pz, dx, dy, dz, float(to.nx[i]), float(to.ny[i]), float(to.nz[i])
     x = back[b, 0, 0] * px + back[b, 0, 1] * py + back[b, 0, 2] * pz + back[b, 0, 3]
     y = back[b, 1, 0] * px + back[b, 1, 1] * py + back[b, 1, 2] * pz + back[b, 1, 3]
     z = back[b, 2, 0] * px + back[b, 2, 1] * py + back[b, 2, 2] * pz + back[b, 2, 3]
@@ -377,61 +474,77 @@ def snowed(light: Light, tile: Array, kind: int, px: float, py: float, nz: float
 
 
 @inner
-def surface(
-    table: Array,
-    material: Array,
-    tile: Array,
-    letters: Array,
-    shadows: Array,
-    sun: Array,
-    texel: float,
-    light: Light,
-    t: int,
-    px: float,
-    py: float,
-    pz: float,
-    dx: float,
-    dy: float,
-    dz: float,
-    nx: float,
-    ny: float,
-    nz: float,
-    cosine: float,
-    footprint: float,
-    near: float,
-    rest: Rest,
-) -> Colour:
-    """The light that leaves a point of triangle *t* towards the eye, *near* being its share of open sky.
+def aim(
+    ids: Array,
+    inverse: Array,
+    x: int,
+    y: int,
+    camera: Array,
+    lens: Lens,
+    normals: Array,
+    to: Lanes,
+    count: int,
+) -> None:
+    """What *count* pixels from (*x*, *y*) on see: place, view, normal towards it, distance and size on the surface."""
+    rise, begin = (f32(y) + f32(0.5) - lens[3]) / lens[1], i32(x)
+    for i in range(count):
+        across = (f32(begin + i32(i)) + f32(0.5) - lens[2]) / lens[0]
+        dx = camera[0, 0] * across + camera[0, 1] * rise + camera[0, 2]
+        dy = camera[1, 0] * across + camera[1, 1] * rise + camera[1, 2]
+        dz = camera[2, 0] * across + camera[2, 1] * rise + camera[2, 2]
+        length = np.sqrt(across * across + rise * rise + f32(1.0))
+        z = f32(1.0) / max(inverse[i], f32(1e-6))
+        t = u32(max(ids[i], i32(0)))
+        to.px[i], to.py[i], to.pz[i] = camera[0, 3] + dx * z, camera[1, 3] + dy * z, camera[2, 3] + dz * z
+        dx, dy, dz = dx / length, dy / length, dz / length
+        to.dx[i], to.dy[i], to.dz[i] = dx, dy, dz
+        nx, ny, nz = normals[t, 0], normals[t, 1], normals[t, 2]
+        cosine = -(dx * nx + dy * ny + dz * nz)
+        side = f32(-1.0) if cosine < f32(0.0) else f32(1.0)
+        to.nx[i], to.ny[i], to.nz[i] = nx * side, ny * side, nz * side
+        cosine = abs(cosine)
+        to.cosine[i], to.far[i] = cosine, z * length
+        to.size[i] = z / lens[0] / np.sqrt(max(cosine, f32(0.02)))
 
-    Light is reckoned where the point is, its texture where it was at *rest*.
-    """
-    m = material[t]
-    kind = int(table[m, 0])
-    towards = nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2]
-    shadow = 0.0
-    if light.sun_color[0] > 0.0 and (towards > 0.0 or kind == 7):
-        lift = texel * (0.6 + 1.6 * (1.0 - max(towards, 0.0)))
-        off = texel
-        shadow = lit(
+
+@inner
+def sunlit(light: Light, shadows: Array, sun: Array, texel: float, to: Lanes, count: int) -> None:
+    """How much of the sun reaches each point, and how much of that its surface takes."""
+    for i in range(count):
+        towards = to.nx[i] * light.sun[0] + to.ny[i] * light.sun[1] + to.nz[i] * light.sun[2]
+        lift = texel * (f32(2.2) - f32(1.6) * max(towards, f32(0.0)))
+        share = lit(
             shadows,
             sun,
-            px + nx * lift + light.sun[0] * off,
-            py + ny * lift + light.sun[1] * off,
-            pz + nz * lift + light.sun[2] * off,
+            to.px[i] + to.nx[i] * lift + light.sun[0] * texel,
+            to.py[i] + to.ny[i] * lift + light.sun[1] * texel,
+            to.pz[i] + to.nz[i] * lift + light.sun[2] * texel,
         )
-    direct = max(towards, 0.0) * shadow
-    if kind == 7:
-        direct = 0.55 * direct + 0.30 * shadow
+        to.shadow[i] = share
+        to.direct[i] = max(towards, f32(0.0)) * share
+
+
+@inner
+def surface(light: Light, looks: Looks, t: int, i: int, to: Lanes) -> None:
+    """The colour of what pixel *i* sees of triangle *t*, what light it has of its own, and how it shines.
+
+    Light is reckoned where the point is, its texture where it was at rest.
+    """
+    table, tile = looks.table, looks.tile
+    m = looks.material[t]
+    kind = int(table[m, 0])
+    rest = at_rest(looks.rides[t], looks.back, looks.rest[t], to, i)
     u, v, du, dn, upright = axes(rest[0], rest[1], rest[2], rest[3], rest[4], rest[6], rest[7], rest[8])
-    shine, seen = table[m, 7], 0.0
+    footprint = float(to.size[i])
+    shine = float(table[m, 7])
     sr = sg = sb = 0.0
     if kind == 5:
-        sr, sg, sb = window(table, m, u, v, du, dn, rest[5], footprint, (direct * 0.8 + 0.25) * light.day)
+        bright = (to.direct[i] * 0.8 + 0.25) * light.day
+        sr, sg, sb = window(table, m, u, v, du, dn, rest[5], footprint, bright)
         lamp = burns(light, table[m, 14]) if table[m, 15] < 0.5 else 0.8 * light.electric
         shut = min(1.0, light.day * 1.5)
         sr, sg, sb = sr * (shut + lamp), sg * (shut + 0.78 * lamp), sb * (shut + 0.50 * lamp)
         r = g = b = 0.0
-        seen = 1.0
     elif kind == 10 and upright:
         r, g, b, pane = tower(table, m, tile, u, v, footprint)
         shine = 0.35 * pane
@@ -442,46 +555,87 @@ def surface(
     elif kind == 1 and not upright:
         r, g, b = float(table[m, 1]), float(table[m, 2]), float(table[m, 3])
     else:
-        r, g, b = albedo(kind, table, m, tile, letters, u, v, footprint, t)
-    if kind == 9:
+        r, g, b = albedo(kind, table, m, tile, looks.letters, u, v, footprint, t)
+    if kind == 7:
+        to.direct[i] = 0.55 * to.direct[i] + 0.30 * to.shadow[i]
+    elif kind == 9:
         sr, sg, sb = r * light.electric * 0.25, g * light.electric * 0.25, b * light.electric * 0.25
     elif kind == 0 and table[m, 9] > 0.0:
-        sr, sg, sb = (
-            r * table[m, 9] * light.electric,
-            g * table[m, 9] * light.electric,
-            b * table[m, 9] * light.electric,
-        )
+        glow = table[m, 9] * light.electric
+        sr, sg, sb = r * glow, g * glow, b * glow
     if light.snow > 0.0 and kind not in (5, 7, 9):
-        white = snowed(light, tile, kind, px, py, nz, near)
+        white = snowed(light, tile, kind, to.px[i], to.py[i], to.nz[i], to.near[i])
         r, g, b = r + (0.70 - r) * white, g + (0.73 - g) * white, b + (0.79 - b) * white
-    deep = 0.62 + 0.38 * min(1.0, max(0.0, pz / light.roofs))
-    above = (0.5 + 0.5 * nz) * deep * near + 0.06 * near
-    below = ((0.5 - 0.5 * nz) * 0.9 + 0.25) * near
-    k = direct * (0.65 + 0.35 * near)
-    lr = lg = lb = 0.0
-    if light.electric > 0.0:
-        lr, lg, lb = lamplight(light.posts, px, py, pz, nx, ny, nz)
-    r = r * (light.sun_color[0] * k + light.ambient[0] * above + light.bounce[0] * below + lr * near)
-    g = g * (light.sun_color[1] * k + light.ambient[1] * above + light.bounce[1] * below + lg * near)
-    b = b * (light.sun_color[2] * k + light.ambient[2] * above + light.bounce[2] * below + lb * near)
-    r, g, b = r * (1.0 - seen) + sr, g * (1.0 - seen) + sg, b * (1.0 - seen) + sb
-    if shine > 0.0:
-        mx, my, mz = dx + 2.0 * cosine * nx, dy + 2.0 * cosine * ny, dz + 2.0 * cosine * nz
-        mr, mg, mb = mirrored(light, tile, px, py, pz, mx, my, mz)
-        back = 1.0 - cosine
-        share = shine * (0.16 + 0.84 * back * back * back * back * back)
-        glint = max(0.0, mx * light.sun[0] + my * light.sun[1] + mz * light.sun[2])
-        glint = shadow * 2.5 * glint**120 * shine
-        r += (mr - r) * share + glint * light.sun_color[0]
-        g += (mg - g) * share + glint * light.sun_color[1]
-        b += (mb - b) * share + glint * light.sun_color[2]
-    return r, g, b
+    to.r[i], to.g[i], to.b[i] = r, g, b
+    to.sr[i], to.sg[i], to.sb[i] = sr, sg, sb
+    to.shine[i] = shine
 
 
 @inner
-def tone(tones: Array, light: float) -> int:
-    """The screen value of an amount of light."""
-    return int(tones[int(min(np.sqrt(max(light, 0.0) * 0.25), 1.0) * (CURVE - 1))])
+def illuminate(light: Light, to: Lanes, count: int) -> None:
+    """Colours under sun, sky and what the ground throws back, with the light of their own."""
+    one, half = f32(1.0), f32(0.5)
+    for i in range(count):
+        near, up = to.near[i], half * to.nz[i]
+        deep = f32(0.62) + f32(0.38) * min(one, max(f32(0.0), to.pz[i] / light.roofs))
+        above = ((half + up) * deep + f32(0.06)) * near
+        below = ((half - up) * f32(0.9) + f32(0.25)) * near
+        k = to.direct[i] * (f32(0.65) + f32(0.35) * near)
+        r = light.sun_color[0] * k + light.ambient[0] * above + light.bounce[0] * below + to.lr[i]
+        g = light.sun_color[1] * k + light.ambient[1] * above + light.bounce[1] * below + to.lg[i]
+        b = light.sun_color[2] * k + light.ambient[2] * above + light.bounce[2] * below + to.lb[i]
+        to.r[i] = to.r[i] * r + to.sr[i]
+        to.g[i] = to.g[i] * g + to.sg[i]
+        to.b[i] = to.b[i] * b + to.sb[i]
+
+
+@inner
+def reflect(light: Light, tile: Array, to: Lanes, i: int) -> None:
+    """Add what a shining surface mirrors: sky, the fronts across the street, and the sun."""
+    cosine, shine = to.cosine[i], to.shine[i]
+    mx = to.dx[i] + 2.0 * cosine * to.nx[i]
+    my = to.dy[i] + 2.0 * cosine * to.ny[i]
+    mz = to.dz[i] + 2.0 * cosine * to.nz[i]
+    mr, mg, mb = mirrored(light, tile, to.px[i], to.py[i], to.pz[i], mx, my, mz)
+    back = 1.0 - cosine
+    share = shine * (0.16 + 0.84 * back * back * back * back * back)
+    glint = max(0.0, mx * light.sun[0] + my * light.sun[1] + mz * light.sun[2])
+    glint = to.shadow[i] * 2.5 * glint**120 * shine
+    to.r[i] += (mr - to.r[i]) * share + glint * light.sun_color[0]
+    to.g[i] += (mg - to.g[i]) * share + glint * light.sun_color[1]
+    to.b[i] += (mb - to.b[i]) * share + glint * light.sun_color[2]
+
+
+@inner
+def heaven(light: Light, tile: Array, ids: Array, to: Lanes, count: int) -> None:
+    """The sky where nothing else is."""
+    for i in range(count):
+        r, g, b = sky(light, tile, to.dx[i], to.dy[i], to.dz[i])
+        none = ids[i] < i32(0)
+        to.r[i], to.g[i], to.b[i] = r if none else to.r[i], g if none else to.g[i], b if none else to.b[i]
+        to.far[i] = f32(0.0) if none else to.far[i]
+
+
+@inner
+def step(light: float) -> int:
+    """The number of the step of the tone curve for an amount of light."""
+    held = min(max(light, f32(2.0**DARKEST)), f32(2.0 ** (DARKEST + OCTAVES) * 0.9999))
+    return u32((bits(held) >> i32(FINE)) - i32(127 + DARKEST << 23 - FINE))
+
+
+@inner
+def expose(light: Light, tones: Array, to: Lanes, count: int) -> None:
+    """Through haze onto the screen: lanes *r*, *g*, *b* become screen values."""
+    for i in range(count):
+        veil = f32(1.0) - decay(min(light.haze * to.far[i], f32(20.0)))
+        r = to.r[i] + (light.horizon[0] - to.r[i]) * veil
+        g = to.g[i] + (light.horizon[1] - to.g[i]) * veil
+        b = to.b[i] + (light.horizon[2] - to.b[i]) * veil
+        # Paint of cars and signs looks like plastic without it: film mixes its layers.
+        grey = f32(0.13 * 0.25) * r + f32(0.13 * 0.65) * g + f32(0.13 * 0.10) * b
+        to.r[i] = tones[step(f32(0.87) * r + grey)]
+        to.g[i] = tones[step(f32(0.87) * g + grey)]
+        to.b[i] = tones[step(f32(0.87) * b + grey)]
 
 
 @loose
@@ -490,6 +644,7 @@ def shade(
     last: int,
     ids: Array,
     inverse: Array,
+    half: Array,
     open_sky: Array,
     camera: Array,
     lens: Lens,
@@ -499,62 +654,51 @@ def shade(
 ) -> None:
     """Rows *first* to *last* of the picture *shaded* (H, W, 3) uint8, one sample a pixel.
 
-    *camera* (3, 4) turns camera coordinates into the world's.
+    *camera* (3, 4) turns camera coordinates into the world's. What is the same for all materials is done for many
+    pixels at once.
     """
+    to = Lanes(
+        lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(),
+        lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(),
+    )  # fmt: skip
     width = ids.shape[1]
-    normals, material, table, tile, letters, tones, shadows, sun, texel, rest, rides, back = looks
     for y in range(first, last):
-        for x in range(width):
-            cx, cy = (x + 0.5 - lens[2]) / lens[0], (y + 0.5 - lens[3]) / lens[1]
-            dx = camera[0, 0] * cx + camera[0, 1] * cy + camera[0, 2]
-            dy = camera[1, 0] * cx + camera[1, 1] * cy + camera[1, 2]
-            dz = camera[2, 0] * cx + camera[2, 1] * cy + camera[2, 2]
-            length = np.sqrt(cx * cx + cy * cy + 1.0)
-            t = ids[y, x]
-            if t < 0:
-                r, g, b = sky(light, tile, dx / length, dy / length, dz / length)
-            else:
-                z = 1.0 / inverse[y, x]
-                px, py, pz = camera[0, 3] + dx * z, camera[1, 3] + dy * z, camera[2, 3] + dz * z
-                dx, dy, dz = dx / length, dy / length, dz / length
-                nx, ny, nz = normals[t, 0], normals[t, 1], normals[t, 2]
-                cosine = -(dx * nx + dy * ny + dz * nz)
-                if cosine < 0.0:
-                    nx, ny, nz, cosine = -nx, -ny, -nz, -cosine
-                stuck = at_rest(rides[t], back, rest[t], px, py, pz, dx, dy, dz, nx, ny, nz)
-                footprint = z / lens[0] / np.sqrt(max(cosine, 0.02))
-                near = around(open_sky, inverse, x, y, z)
-                r, g, b = surface(
-                    table,
-                    material,
-                    tile,
-                    letters,
-                    shadows,
-                    sun,
-                    texel,
-                    light,
-                    t,
-                    px,
-                    py,
-                    pz,
-                    dx,
-                    dy,
-                    dz,
-                    nx,
-                    ny,
-                    nz,
-                    cosine,
-                    footprint,
-                    near,
-                    stuck,
-                )
-                veil = 1.0 - np.exp(-light.haze * z * length)
-                r += (light.horizon[0] - r) * veil
-                g += (light.horizon[1] - g) * veil
-                b += (light.horizon[2] - b) * veil
-            # Paint of cars and signs looks like plastic without it: film mixes its layers.
-            grey = 0.13 * (0.25 * r + 0.65 * g + 0.10 * b)
-            r, g, b = 0.87 * r + grey, 0.87 * g + grey, 0.87 * b + grey
-            shaded[y, x, 0] = tone(tones, r)
-            shaded[y, x, 1] = tone(tones, g)
-            shaded[y, x, 2] = tone(tones, b)
+        for x in range(0, width, LANES):
+            count = min(LANES, width - x)
+            sky_only, no_sky = True, True
+            seen, depths = ids[y, x : x + count], inverse[y, x : x + count]
+            for i in range(count):
+                none = seen[i] < 0
+                sky_only &= none
+                no_sky &= not none
+            aim(seen, depths, x, y, camera, lens, looks.normals, to, count)
+            if not sky_only:
+                enclose(open_sky, half, depths, x, y, to, count)
+                if light.sun_color[0] > 0.0:
+                    sunlit(light, looks.shadows, looks.sun, looks.texel, to, count)
+                else:
+                    for i in range(count):
+                        to.shadow[i] = to.direct[i] = 0.0
+                for i in range(count):
+                    to.lr[i] = to.lg[i] = to.lb[i] = to.shine[i] = 0.0
+                for i in range(count):
+                    t = seen[i]
+                    if t >= 0:
+                        surface(light, looks, t, i, to)
+                        if light.electric > 0.0:
+                            lr, lg, lb = lamplight(
+                                light.posts, to.px[i], to.py[i], to.pz[i], to.nx[i], to.ny[i], to.nz[i]
+                            )
+                            to.lr[i], to.lg[i], to.lb[i] = lr * to.near[i], lg * to.near[i], lb * to.near[i]
+                illuminate(light, to, count)
+                for i in range(count):
+                    if to.shine[i] > 0.0 and seen[i] >= 0:
+                        reflect(light, looks.tile, to, i)
+            if not no_sky:
+                heaven(light, looks.tile, seen, to, count)
+            expose(light, looks.tones, to, count)
+            drawn = shaded[y, x : x + count]
+            for i in range(count):
+                drawn[i, 0] = np.uint8(to.r[i])
+                drawn[i, 1] = np.uint8(to.g[i])
+                drawn[i, 2] = np.uint8(to.b[i])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from cosmos_core_city.kernels import inner, loose
+from cosmos_core_city.kernels import f32, i32, inner, loose, u32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,14 +34,17 @@ def chance(a: float, b: float, c: float) -> float:
 @inner
 def grain(tile: Array, x: float, y: float) -> float:
     """Noise at (x, y), where 1 is one repetition of *tile* (512, 512)."""
-    fx, fy = x * 512.0, y * 512.0
-    ix, iy = int(np.floor(fx)), int(np.floor(fy))
-    tx, ty = fx - ix, fy - iy
-    x0, y0 = ix & 511, iy & 511
-    x1, y1 = (ix + 1) & 511, (iy + 1) & 511
-    low = tile[y0, x0] * (1.0 - tx) + tile[y0, x1] * tx
-    high = tile[y1, x0] * (1.0 - tx) + tile[y1, x1] * tx
-    return float(low * (1.0 - ty) + high * ty)
+    fx, fy = f32(x) * f32(512.0), f32(y) * f32(512.0)
+    lx, ly = np.floor(fx), np.floor(fy)
+    tx, ty = fx - lx, fy - ly
+    one, mask = i32(1), i32(511)
+    ix, iy = i32(lx), i32(ly)
+    x0, y0 = u32(ix & mask), u32(iy & mask)
+    x1, y1 = u32((ix + one) & mask), u32((iy + one) & mask)
+    low = tile[y0, x0] + (tile[y0, x1] - tile[y0, x0]) * tx
+    high = tile[y1, x0] + (tile[y1, x1] - tile[y1, x0]) * tx
+    found: float = low + (high - low) * ty
+    return found
 
 
 @inner
