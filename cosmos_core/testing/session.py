@@ -265,7 +265,7 @@ class SessionContract:
         self, make_session: MakeSession, session: Session, begin: Begin, key: str
     ) -> None:
         """Another process finds a running job by key alone, and sees its end."""
-        begin("import time; print('on', flush=True); time.sleep(0.5); raise SystemExit(5)", key=key)
+        begin("import time; print('on', flush=True); time.sleep(2); raise SystemExit(5)", key=key)
         session.close()
         other = make_session()
         handle = other.find(key)
