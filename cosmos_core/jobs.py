@@ -240,7 +240,7 @@ class Folders:
                 return
             discard(away)
 
-    def sweep(self, known: Collection[str], *, age: float = 0.0) -> tuple[str, ...]:
+    def sweep(self, known: Collection[str], *, age: float = 600.0) -> tuple[str, ...]:
         """Stop and remove our owner's jobs that were put *age* seconds ago and are not *known*; give their keys."""
         before = time.time() - age
         gone = tuple(key for key, put in self.ours() if key not in known and put <= before)

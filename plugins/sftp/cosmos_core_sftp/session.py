@@ -183,7 +183,7 @@ class SftpSession:
         """Remove the job's folder, ending the job first if it runs. Removing a removed one is no error."""
         self.ask("remove", key=handle.key)
 
-    def sweep(self, known: Collection[str], *, age: float = 0.0) -> tuple[str, ...]:
+    def sweep(self, known: Collection[str], *, age: float = 600.0) -> tuple[str, ...]:
         """Stop and remove jobs that this workspace put here, *age* seconds ago, and whose key is not *known*."""
         return tuple(self.ask("sweep", known=[*known], age=age))
 
