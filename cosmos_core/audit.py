@@ -7,6 +7,9 @@ be; the files say what they are.
 from __future__ import annotations
 
 import os
+import shutil
+import tarfile
+import tempfile
 import time
 from collections import Counter
 from fractions import Fraction
@@ -103,14 +106,21 @@ def examine_folder(path: Path, checks: Iterable[Check], on_progress: Report = si
     beside the videos (``artifact.json``, ``dataset.json``, ``metadata.jsonl``, ``SHA256SUMS``, the echo of a Cosmos
     program) says what they should be. A video that a sidecar names and that is not there counts as rejected.
 
+    A folder of tar shards is looked at through a temporary copy, each shard as a folder.
+
     Args:
         path: a folder, or one file.
         checks: the questions.
         on_progress: told after each file.
 
     Raises:
-        InputError: when there is nothing at *path*.
+        InputError: when there is nothing at *path*, or a shard is broken.
     """
+    shards = sorted(file for file in path.glob("*.tar") if file.is_file())
+    if shards:
+        with tempfile.TemporaryDirectory(prefix="cosmos-shards-") as inside:
+            _unpack(path, shards, Path(inside))
+            return attrs.evolve(examine_folder(Path(inside), checks, on_progress), folder=path.as_posix())
     started = time.perf_counter()
     root, names, sidecars = _listed(path)
     claims = read_claims(root, sidecars)
@@ -131,6 +141,24 @@ def examine_folder(path: Path, checks: Iterable[Check], on_progress: Report = si
         seen += _remembered(root, name, output)
         on_progress(done, len(files), name)
     return _report(path, examined, claims.notes, time.perf_counter() - started)
+
+
+def _unpack(folder: Path, shards: Iterable[Path], inside: Path) -> None:
+    """Copy *folder* to *inside* with each shard as a folder of what it holds; nothing of a shard lands elsewhere."""
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix != ".tar":
+            shutil.copyfile(path, inside / path.name)
+    for shard in shards:
+        (inside / shard.name).mkdir()
+        try:
+            with tarfile.open(shard) as opened:
+                for member in opened:
+                    # A sample's name is flat; whatever else a shard holds is no part of it.
+                    if member.isreg() and "/" not in member.name and (source := opened.extractfile(member)):
+                        with (inside / shard.name / member.name).open("wb") as out:
+                            shutil.copyfileobj(source, out)
+        except (tarfile.TarError, EOFError) as error:
+            raise InputError(f"{shard.name} is not a whole tar file: {error}") from error
 
 
 def _listed(path: Path) -> tuple[Path, set[str], list[str]]:
@@ -227,6 +255,9 @@ def _remembered(root: Path, name: str, output: Output) -> list[Artifact]:
 
 def _examined(name: str, output: Output, claim: Claim, checks: tuple[Check, ...]) -> Examined:
     record = claim.record
+    if claim.passed is not None and record is None:
+        # An input was measured when its clip was sealed. Depth is often flat, and edges are mostly black.
+        checks = tuple(each for each in checks if each.level == "integrity")
     lasting = _lasting(record, output, checks) if record else ()
     verdict = examine(
         output, record.spec if record else None, (each for each in checks if each.name not in lasting)

@@ -17,7 +17,8 @@ import attrs
 from cosmos_core import __version__, canonical
 from cosmos_core.errors import Finding, InputError, Level, PluginError, RefusedError, VerifyError, fail, worst
 from cosmos_core.extend import Report, silent
-from cosmos_core.record import DATASET, Dataset, Record, Ruling, Verdict, read_record
+from cosmos_core.lineage import CRATE, crate
+from cosmos_core.record import DATASET, Dataset, Passed, Record, Ruling, Verdict, read_record
 from cosmos_core.run import State
 
 if TYPE_CHECKING:
@@ -55,9 +56,11 @@ def export(
         if not any(part.iterdir()):
             raise PluginError(f"exporter {exporter.name} wrote nothing")
         records = tuple(_record(item) for item in chosen)
-        canonical.write_file(
-            part / DATASET, Dataset(exporter=exporter.name, cosmos_core=__version__, records=records)
+        made = Dataset(
+            exporter=exporter.name, cosmos_core=__version__, records=records, passes=_passes(chosen)
         )
+        canonical.write_file(part / DATASET, made)
+        canonical.write_file(part / CRATE, crate(made))
         _settle(part)
         part.rename(target)
     finally:
@@ -138,6 +141,17 @@ def _made_up(item: Exported) -> Record:
         parent=run.parent,
         campaign=run.campaign,
     )
+
+
+def _passes(items: Iterable[Exported]) -> tuple[Passed, ...]:
+    """What the clips of *items* hold, each content once: whatever of it the exporter took along is an input."""
+    known = {
+        file.sha256: Passed(digest=file.sha256, modality=file.modality, clip=item.clip.digest)
+        for item in items
+        if item.clip is not None
+        for file in item.clip.files
+    }
+    return tuple(known[digest] for digest in sorted(known))
 
 
 def _settle(folder: Path) -> None:

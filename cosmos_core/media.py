@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import attrs
 
-from cosmos_core.errors import InputError
+from cosmos_core.errors import InputError, VerifyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -135,6 +135,24 @@ def file_digest(path: Path | str) -> str:
     """SHA-256 of the file's bytes, as 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_checked(source: Path, target: Path, digest: str) -> None:
+    """Copy a file, hashing what is written. Overwrites *target*, which no one else may use meanwhile.
+
+    Raises:
+        VerifyError: the bytes are not those of *digest*, a SHA-256; *target* is gone then.
+    """
+    seen = hashlib.sha256()
+    with source.open("rb") as read, target.open("wb") as out:
+        while block := read.read(1 << 20):
+            seen.update(block)
+            out.write(block)
+    if seen.hexdigest() != digest:
+        target.unlink()
+        raise VerifyError(
+            f"{source} changed while it was copied", hint="it is not what was sealed; make it again"
+        )
 
 
 @attrs.frozen(kw_only=True)

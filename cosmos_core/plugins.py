@@ -54,6 +54,7 @@ BUILTIN = (
     "cosmos_core.builtin.planner",
     "cosmos_core.builtin.preview",
     "cosmos_core.builtin.review",
+    "cosmos_core.builtin.webdataset",
     "cosmos_core.checks",
 )
 """Our own plugin modules, registered through the same hooks as everybody's."""

@@ -119,6 +119,17 @@ class Record:
 
 
 @attrs.frozen(kw_only=True)
+class Passed:
+    """A pass of an input clip, which a dataset may carry beside its videos."""
+
+    digest: str
+    """SHA-256 of its bytes, as the clip's manifest has it."""
+    modality: str
+    clip: str
+    """Digest of the clip."""
+
+
+@attrs.frozen(kw_only=True)
 class Dataset:
     """What ``dataset.json`` holds."""
 
@@ -127,6 +138,8 @@ class Dataset:
     cosmos_core: str
     """Version that wrote it."""
     records: tuple[Record, ...] = ()
+    passes: tuple[Passed, ...] = ()
+    """Inputs that may be among its files; they are known by their digests, and asked nothing about a request."""
 
 
 @attrs.frozen(kw_only=True)
@@ -140,6 +153,8 @@ class Claim:
     digest: str = ""
     recipe: str = ""
     record: Record | None = None
+    passed: Passed | None = None
+    """It is an input and no result."""
 
     def joined(self, later: Claim | None) -> Claim:
         """Both claims as one. The later is heard where both speak, but about the digest, where the first is."""
@@ -151,6 +166,7 @@ class Claim:
             digest=self.digest or later.digest,
             recipe=later.recipe or self.recipe,
             record=later.record or self.record,
+            passed=later.passed or self.passed,
         )
 
 
@@ -238,7 +254,10 @@ def _metadata(path: Path, text: str) -> Iterator[Claim]:
 
 
 def _dataset(path: Path, text: str) -> Iterator[Claim]:
-    for record in canonical.parse(Dataset, _json(path, text), where=path.name).records:
+    dataset = canonical.parse(Dataset, _json(path, text), where=path.name)
+    for passed in dataset.passes:
+        yield Claim(source=path.name, digest=passed.digest, passed=passed)
+    for record in dataset.records:
         yield Claim(source=path.name, digest=record.digest, recipe=record.recipe, record=record)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tarfile
 
 import attrs
 import pytest
 
 from cosmos_core import canonical, dataset
+from cosmos_core import clip as clips
 from cosmos_core.audit import examine_folder
-from cosmos_core.builtin import folder_export
+from cosmos_core.builtin import folder_export, webdataset
 from cosmos_core.checks import cosmos_checks
 from cosmos_core.errors import InputError, PluginError, RefusedError, VerifyError, warn
 from cosmos_core.extend import Exporter
@@ -19,9 +21,11 @@ from cosmos_core.media import file_digest
 from cosmos_core.record import ARTIFACT, Dataset
 from cosmos_core.run import State
 from cosmos_core.testing.checks import ExporterContract, make_sealed
+from cosmos_core.testing.media import make_clip, make_video
 
 CHECKS = tuple(cosmos_checks())
 (FOLDER,) = folder_export.cosmos_exporters()
+(SHARDS,) = webdataset.cosmos_exporters()
 
 
 class TestFolderExporter(ExporterContract):
@@ -32,6 +36,16 @@ class TestFolderExporter(ExporterContract):
     @pytest.fixture
     def exporter(self):
         return FOLDER
+
+
+class TestShardExporter(ExporterContract):
+    @pytest.fixture(params=[1000.0, 1e-6], ids=["one-shard", "a-shard-a-video"])
+    def options(self, request):
+        return webdataset.WebDatasetOptions(shard_mb=request.param)
+
+    @pytest.fixture
+    def exporter(self):
+        return SHARDS
 
 
 @pytest.fixture
@@ -219,3 +233,124 @@ def test_progress_is_told_by_artifact(items, tmp_path):
     )
 
     assert [(1, 3), (2, 3), (3, 3)] == heard
+
+
+@pytest.fixture
+def with_clip(tmp_path):
+    """Two sealed videos of one sealed clip."""
+    clip = clips.seal(make_clip(tmp_path / "clip"))
+    return tuple(
+        attrs.evolve(make_sealed(tmp_path / "outputs" / str(seed), seed=seed, clip=clip.digest), clip=clip)
+        for seed in (1, 2)
+    )
+
+
+def test_passes_lie_beside_the_videos_once_for_a_clip(with_clip, tmp_path):
+    """Two runs of one clip share its passes, columns lead to them, and they are the clip's bytes."""
+    options = folder_export.FolderOptions(cameras=("depth", "seg"))
+    folder = dataset.export(with_clip, FOLDER, tmp_path / "streets", options)
+    rows = _rows(folder)
+    clip = with_clip[0].clip
+
+    assert 2 == len(list((folder / "passes").rglob("*.mp4")))
+    assert [rows[0]["depth_file_name"]] == list({row["depth_file_name"] for row in rows})
+    assert clip.file("depth").sha256 == file_digest(folder / rows[0]["depth_file_name"])
+    assert clip.file("seg").sha256 == file_digest(folder / rows[0]["seg_file_name"])
+
+
+@pytest.mark.parametrize("exporter", [FOLDER, SHARDS], ids=["folder", "webdataset"])
+def test_inputs_of_a_dataset_are_compared_by_digest_alone(with_clip, tmp_path, exporter):
+    """A depth pass is no result: it is verified when it is what was sealed, and rejected when it is not."""
+    options = exporter.options(cameras=("color", "depth", "edge"))
+    report = examine_folder(dataset.export(with_clip, exporter, tmp_path / "streets", options), CHECKS)
+    passes = 3 if exporter is FOLDER else 6
+
+    assert (2 + passes, 2 + passes) == (report.files, report.verified), report
+
+
+def test_a_changed_pass_is_found(with_clip, tmp_path):
+    """The day it was exported it was another."""
+    options = folder_export.FolderOptions(cameras=("depth",))
+    folder = dataset.export(with_clip, FOLDER, tmp_path / "streets", options)
+    (depth,) = (folder / "passes").rglob("*.mp4")
+    depth.write_bytes(make_video(tmp_path / "other.mp4", seed=9).read_bytes())
+    report = examine_folder(folder, CHECKS)
+
+    assert (2, 1) == (report.verified, report.rejected)
+
+
+def test_a_pass_that_is_not_there_stops_the_export(items, with_clip, tmp_path):
+    """The run is named, and what its clip has."""
+    options = folder_export.FolderOptions(cameras=("lidar",))
+    with pytest.raises(VerifyError, match="has no lidar to export: its clip has color"):
+        dataset.export(with_clip, FOLDER, tmp_path / "streets", options)
+    with pytest.raises(VerifyError, match="its clip is not where it was"):
+        dataset.export(items, FOLDER, tmp_path / "streets", options)
+
+    assert not (tmp_path / "streets").exists()
+
+
+def test_a_shard_holds_samples_of_one_basename(with_clip, tmp_path):
+    """As WebDataset reads them: what stands before the first dot is the sample."""
+    options = webdataset.WebDatasetOptions(cameras=("depth",))
+    folder = dataset.export(with_clip, SHARDS, tmp_path / "streets", options)
+    with tarfile.open(folder / "shard-000000.tar") as shard:
+        names = shard.getnames()
+        about = json.load(shard.extractfile("000001.json"))
+
+    assert [
+        f"{key}.{suffix}" for key in ("000000", "000001") for suffix in ("mp4", "depth.mp4", "json")
+    ] == names
+    assert with_clip[1].artifact.digest == about["sha256"]
+
+
+def test_shards_verify_as_they_were_sealed(items, tmp_path):
+    """The same verdicts come out of the tar files, and a flipped byte in one is found."""
+    folder = dataset.export(items, SHARDS, tmp_path / "streets")
+    assert (3, 3) == ((report := examine_folder(folder, CHECKS)).files, report.verified)
+
+    shard = folder / "shard-000000.tar"
+    content = bytearray(shard.read_bytes())
+    content[3000] ^= 255
+    shard.write_bytes(content)
+    report = examine_folder(folder, CHECKS)
+    assert (2, 1) == (report.verified, report.files - report.verified)
+
+
+def test_a_cut_shard_is_said_to_be_cut(items, tmp_path):
+    """It is no folder with fewer videos."""
+    folder = dataset.export(items, SHARDS, tmp_path / "streets")
+    shard = folder / "shard-000000.tar"
+    shard.write_bytes(shard.read_bytes()[:5000])
+
+    with pytest.raises(InputError, match=r"shard-000000\.tar is not a whole tar file"):
+        examine_folder(folder, CHECKS)
+
+
+def test_lineage_leads_from_each_video_to_what_made_it(with_clip, tmp_path):
+    """Every id that the crate refers to is described in it, and each run has its backend, prompt, seed and clip."""
+    options = folder_export.FolderOptions(cameras=("depth",))
+    folder = dataset.export(with_clip, FOLDER, tmp_path / "streets", options)
+    graph = json.loads((folder / "ro-crate-metadata.json").read_text("utf-8"))["@graph"]
+    by_id = {each["@id"]: each for each in graph}
+    runs = [each for each in graph if each["@type"] == "CreateAction"]
+
+    assert len(graph) == len(by_id)
+    assert _references(graph) <= by_id.keys() | {"https://w3id.org/ro/crate/1.1"}
+    for run, item in zip(runs, with_clip, strict=True):
+        said = {each["name"]: each["value"] for each in run["additionalProperty"]}
+        assert item.artifact.digest == by_id[run["result"]["@id"]]["sha256"]
+        assert ("#backend-preview", "a street") == (run["instrument"]["@id"], run["description"])
+        assert (item.run.spec.seed, "verified") == (said["seed"], said["verdict"])
+        assert "Collection" == by_id[run["object"][0]["@id"]]["@type"]
+
+
+def _references(value):
+    """Every ``{"@id": …}`` that is nothing but a reference."""
+    if isinstance(value, list):
+        return {each for inner in value for each in _references(inner)}
+    if isinstance(value, dict):
+        if value.keys() == {"@id"}:
+            return {value["@id"]}
+        return {each for inner in value.values() for each in _references(inner)}
+    return set()

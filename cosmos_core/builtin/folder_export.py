@@ -1,20 +1,22 @@
 """A dataset as a folder: the videos, ``metadata.jsonl`` and ``SHA256SUMS``.
 
 Reads as a Hugging Face *VideoFolder* as it is (``load_dataset("videofolder", data_dir=…)``), and
-``sha256sum -c SHA256SUMS`` proves that it is whole.
+``sha256sum -c SHA256SUMS`` proves that it is whole. Passes of the clips lie beside the videos, once for all runs that
+share a clip; columns ``<pass>_file_name`` lead to them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from cosmos_core import hookimpl
-from cosmos_core.errors import Level, VerifyError, worst
-from cosmos_core.extend import Exporter
+from cosmos_core.errors import Level, worst
+from cosmos_core.extend import OUTPUT, Exporter
+from cosmos_core.media import copy_checked, file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,12 +25,17 @@ if TYPE_CHECKING:
     from cosmos_core.extend import Exported, Report
 
 VIDEOS = "videos"
+PASSES = "passes"
 
 
 @attrs.frozen(kw_only=True)
 class FolderOptions:
     """What else goes into the folder."""
 
+    cameras: tuple[str, ...] = attrs.field(
+        default=(),
+        metadata={"help": "passes of the clips to put beside the videos: color, depth, seg, edge, vis"},
+    )
     posters: bool = attrs.field(
         default=False,
         metadata={"help": "copy poster.jpg and contact.jpg of each video, where they were made"},
@@ -50,20 +57,35 @@ def export(items: Iterator[Exported], folder: Path, options: FolderOptions | Non
     """Fill *folder*, hashing each video while it is copied.
 
     Raises:
-        VerifyError: when what was copied is not what was sealed.
+        VerifyError: what was copied is not what was sealed, or a clip has not the passes that are wanted.
     """
+    chosen = options or FolderOptions()
     (folder / VIDEOS).mkdir()
     rows: list[dict[str, Any]] = []
     for item in items:
-        name = f"{VIDEOS}/{_file_name(item)}"
-        if _copy(item.artifact.path, folder / name) != item.artifact.digest:
-            raise VerifyError(f"{item.artifact.path} changed while it was copied")
-        rows.append(_row(item, name))
-        if options and options.posters:
+        rows.append(row(item) | _copied(item, folder, chosen.cameras))
+        if chosen.posters:
             _copy_pictures(item, folder)
-    lines = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
-    (folder / "metadata.jsonl").write_text(lines, "utf-8", newline="\n")
-    _write_sums(folder)
+    write_rows(folder / "metadata.jsonl", rows)
+    write_sums(folder)
+
+
+def _copied(item: Exported, folder: Path, cameras: Iterable[str]) -> dict[str, str]:
+    """Copy an item's videos; give the columns that lead to them."""
+    columns = {}
+    for camera in item.cameras(cameras):
+        if camera.name == OUTPUT:
+            column, name = "file_name", f"{VIDEOS}/{_file_name(item)}"
+        else:
+            column, name = (
+                f"{camera.name}_file_name",
+                f"{PASSES}/{item.run.spec.clip[:12]}/{camera.path.name}",
+            )
+        columns[column] = name
+        if not (folder / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            copy_checked(camera.path, folder / name, camera.digest)
+    return columns
 
 
 def _file_name(item: Exported) -> str:
@@ -71,10 +93,10 @@ def _file_name(item: Exported) -> str:
     return f"{path.stem}-{item.run.id}{path.suffix}"
 
 
-def _row(item: Exported, name: str) -> dict[str, Any]:
+def row(item: Exported) -> dict[str, Any]:
+    """What is known of an item, flat, for formats that keep a line of columns a video."""
     run, artifact, spec = item.run, item.artifact, item.run.spec
     return {
-        "file_name": name,
         "prompt": spec.prompt.text,
         "negative_prompt": spec.prompt.negative,
         "seed": spec.seed,
@@ -95,30 +117,23 @@ def _row(item: Exported, name: str) -> dict[str, Any]:
     }
 
 
-def _copy(source: Path, target: Path) -> str:
-    digest = hashlib.sha256()
-    with source.open("rb") as read, target.open("wb") as out:
-        while block := read.read(1 << 20):
-            digest.update(block)
-            out.write(block)
-    return digest.hexdigest()
-
-
 def _copy_pictures(item: Exported, folder: Path) -> None:
     stem = _file_name(item).rpartition(".")[0]
     for picture in ("poster.jpg", "contact.jpg"):
         source = item.artifact.path.with_name(picture)
         if source.is_file():
             (folder / "pictures").mkdir(exist_ok=True)
-            _copy(source, folder / "pictures" / f"{stem}.{picture}")
+            shutil.copyfile(source, folder / "pictures" / f"{stem}.{picture}")
 
 
-def _write_sums(folder: Path) -> None:
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write one JSON object a line."""
+    lines = "".join(json.dumps(each, ensure_ascii=False, sort_keys=True) + "\n" for each in rows)
+    path.write_text(lines, "utf-8", newline="\n")
+
+
+def write_sums(folder: Path) -> None:
+    """Write ``SHA256SUMS`` of all that is in *folder*, for ``sha256sum -c``."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = [f"{_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    lines = [f"{file_digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
     (folder / "SHA256SUMS").write_text("".join(lines), "utf-8", newline="\n")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

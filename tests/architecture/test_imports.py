@@ -23,6 +23,7 @@ ORDER = (
     {"plugins", "store"},
     {"plan", "checks", "campaign", "builtin", "accept"},
     {"record", "reach"},
+    {"lineage"},
     {"examine"},
     {"audit", "dispatch", "verify", "dataset"},
     {"work"},
