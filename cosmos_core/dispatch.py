@@ -27,7 +27,7 @@ from cosmos_core import reach, verify
 from cosmos_core.accept import accept_child
 from cosmos_core.clip import Clip
 from cosmos_core.errors import CosmosError, HostError, PluginError, StoreError, VerifyError
-from cosmos_core.extend import Backend, Handle, Job, JobState, Outcome, Output, Session, Step
+from cosmos_core.extend import Backend, Exit, Handle, Job, JobState, Outcome, Output, Session, Step
 from cosmos_core.plugins import Plugins, options
 from cosmos_core.run import Request, State
 from cosmos_core.settings import Settings
@@ -37,7 +37,7 @@ from cosmos_core.workspace import Workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cosmos_core.extend import Exit, Outcomes, Placed, Tick
+    from cosmos_core.extend import Outcomes, Placed, Tick
     from cosmos_core.hosts import Host, Slot
     from cosmos_core.run import Run
     from cosmos_core.store import Lease
@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 LONGEST_BACKOFF = 30.0
 LONGEST_LINE = 1 << 16
 FETCHES = 3
+HARVEST = 5.0
+"""Seconds between looks for finished runs of a batch whose job goes on."""
 """How often a file is fetched again that came home with another digest than it had on its host."""
 
 
@@ -279,8 +281,9 @@ def _launch(site: Site, lease: Lease, slot: Slot, session: Session, requests: di
 
 
 def _follow(site: Site, lease: Lease, launch: Launch, heart: Heart, stop: threading.Event) -> Exit:
-    """Wait for the job's end, copying its log and passing its progress on."""
+    """Wait for the job's end, copying its log, passing its progress on, and judging what is whole already."""
     tail = _Tail(site, lease, launch)
+    harvest = _Harvest(site, lease, launch)
     backoff = site.settings.queue.poll
     key = launch.handle.key
     while True:
@@ -290,6 +293,8 @@ def _follow(site: Site, lease: Lease, launch: Launch, heart: Heart, stop: thread
         try:
             tail.copy()
             status = launch.session.poll([launch.handle])[key]
+            if status.state is JobState.ACTIVE:
+                harvest.gather()
         except HostError as error:
             # Losing sight of a job is not its failure: no relaunch, no kill, only patience.
             log.warning("host %s: %s; asking again in %.0f s", lease.batch.host, error, backoff)
@@ -397,6 +402,49 @@ class _Tail:
                 log.exception("backend %s cannot read its own log", self._launch.backend.name)
             self._misread = True
         return values
+
+
+class _Harvest:
+    """Brings home and judges what is whole of a batch while its job works on the rest."""
+
+    def __init__(self, site: Site, lease: Lease, launch: Launch) -> None:
+        self._site = site
+        self._lease = lease
+        self._launch = launch
+        self._looked = time.monotonic()
+
+    def gather(self) -> None:
+        """Look at most once in a while, since a look is a round trip.
+
+        Raises:
+            HostError: the line is lost; nothing is lost with it.
+        """
+        whole = self._launch.backend.whole
+        if whole is None or len(self._launch.requests) < 2 or time.monotonic() - self._looked < HARVEST:
+            return
+        launch = self._launch
+        names = {file.name for file in launch.session.list(launch.handle, launch.job.outputs)}
+        for run in self._site.store.held(self._lease):
+            request = launch.requests.get(run.id)
+            if request is not None and run.state is State.RUNNING and (mine := tuple(whole(request, names))):
+                self._reap(run, request, mine)
+        self._looked = time.monotonic()
+
+    def _reap(self, run: Run, request: Request, names: Sequence[str]) -> None:
+        launch = self._launch
+        folder = self._site.workspace.returned(launch.handle.key)
+        folder.mkdir(parents=True, exist_ok=True)
+        placed = {each.path: each for each in launch.session.get(launch.handle, names, folder)}
+        if any(each.remote_digest not in {"", each.digest} for each in placed.values()):
+            return
+        found = launch.backend.outcome(folder, request, Exit(code=0))
+        if found.outcome is not Outcome.DONE or found.file is None:
+            return
+        try:
+            _judge(self._site, self._lease, run, launch, request, found, placed, folder)
+        except VerifyError as error:
+            # It is tried once more when the job has ended.
+            log.warning("run %s: %s", run.id, error)
 
 
 def _bring_home(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import attrs
 
 from cosmos_core.clip import Clip
-from cosmos_core.errors import Finding, Level, PluginError, fail, ok, warn
+from cosmos_core.errors import Finding, Level, PluginError, VerifyError, fail, ok, warn
 from cosmos_core.hosts import Host, Slot
 from cosmos_core.run import Artifact, Batch, Needs, Queued, Request, Run
 from cosmos_core.spec import Control, Prompt, Spec
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from cosmos_core.media import Sniff, Survey
 
 __all__ = [
+    "OUTPUT",
     "Artifact",
     "Backend",
     "Batch",
+    "Camera",
     "Check",
     "Clip",
     "Command",
@@ -255,6 +257,9 @@ class Backend(Offer):
     """What this model refuses or silently gets wrong, before any GPU is touched."""
     batch_limit: int = 0
     """The most runs in one job; 0 for any number."""
+    whole: Callable[[Request, Collection[str]], Iterable[str]] | None = None
+    """``whole(request, names)``: which of the files *names*, outputs of a job that still runs, are the finished result
+    of one run; none as long as it is not finished. Without it results come home when the job has ended."""
     check: Callable[[Shell, Host, Any], Iterable[Finding]] | None = None
     """``check(shell, host, options)``: whether a host has what this model needs, such as its image and checkpoints,
     with the settings' options of this backend; asked by ``cosmos hosts check``."""
@@ -538,6 +543,21 @@ class Enhancer(Offer):
     enhance: Callable[[Prompt, Clip | None, Any], Prompt]
 
 
+OUTPUT = "output"
+"""The camera of a dataset that is the artifact itself; the others are passes of its clip, by modality."""
+
+
+@attrs.frozen(kw_only=True)
+class Camera:
+    """One video of an exported item."""
+
+    name: str
+    """``output``, ``color``, ``depth``, …"""
+    path: Path
+    digest: str
+    """SHA-256 that its bytes must have."""
+
+
 @attrs.frozen(kw_only=True)
 class Exported:
     """One artifact on its way into a dataset."""
@@ -546,6 +566,26 @@ class Exported:
     artifact: Artifact
     clip: Clip | None = None
     findings: tuple[Finding, ...] = ()
+
+    def cameras(self, modalities: Iterable[str] = ()) -> Iterator[Camera]:
+        """Its own video, then those passes of its clip that are wanted, in that order.
+
+        Raises:
+            VerifyError: its clip is not at hand, or has no such pass.
+        """
+        yield Camera(name=OUTPUT, path=self.artifact.path, digest=self.artifact.digest)
+        for modality in modalities:
+            if self.clip is None or modality not in self.clip.modalities:
+                had = (
+                    "its clip is not where it was"
+                    if self.clip is None
+                    else f"its clip has {', '.join(self.clip.modalities)}"
+                )
+                raise VerifyError(
+                    f"run {self.run.id} ({self.run.name}) has no {modality} to export: {had}",
+                    hint="leave that camera out, or the run",
+                )
+            yield Camera(name=modality, path=self.clip.path(modality), digest=self.clip.file(modality).sha256)
 
 
 @attrs.frozen(kw_only=True)

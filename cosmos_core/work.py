@@ -211,7 +211,7 @@ class Worker:
             try:
                 if seat.site.store.paused() is not None:
                     return None
-                lease = seat.adopt() or (None if seat.taken else self._claim(seat))
+                lease = seat.adopt() or (None if seat.taken or seat.waits else self._claim(seat))
             except StoreGone:
                 raise
             except StoreError as error:
@@ -298,6 +298,8 @@ class Seat:
         self.free = True
         self.taken = False
         """Another worker's batch is open on the slot: the store would refuse a second."""
+        self.waits = False
+        """A batch was opened on the host a moment ago: two models that load at once are slow, or too much for it."""
         self._host = host
         self._besides = besides
         """Other slots of the host that this worker serves: what is left there is for their seats."""
@@ -309,6 +311,7 @@ class Seat:
         store = self.site.store
         held = [lease for lease in store.leases() if lease.host == self.place]
         self.taken = any(lease.slot == self.slot.index and not lease.parked for lease in held)
+        self.waits = bool(self.slot.gpus) and any(lease.age < self._host.stagger for lease in held)
         if not held:
             return None
         if dead := dead_owners({lease.owner for lease in held}):

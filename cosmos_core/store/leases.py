@@ -202,7 +202,8 @@ class Leases(Opened):
 
     def leases(self) -> tuple[Holding, ...]:
         """Every open batch: who holds it, where, and for how much longer."""
-        asked = sa.select(batch, (batch.c.lease_until - now()).label("left")).where(batch.c.closed.is_(None))
+        times = (batch.c.lease_until - now()).label("left"), (now() - batch.c.opened).label("age")
+        asked = sa.select(batch, *times).where(batch.c.closed.is_(None))
         inside = sa.select(run.c.batch, run.c.id).where(HOLDS).order_by(run.c.seq)
         with self._db.read() as connection:
             found = connection.execute(asked.order_by(batch.c.opened, batch.c.id)).all()
@@ -214,6 +215,7 @@ class Leases(Opened):
                 host=row.host,
                 slot=row.slot,
                 runs=tuple(name for within, name in runs if within == row.id),
+                age=row.age,
                 seconds_left=row.left,
                 parked=row.parked,
             )

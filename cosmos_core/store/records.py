@@ -68,6 +68,8 @@ class Holding:
     slot: int
     runs: tuple[str, ...]
     """Ids of the runs it still holds, in order of acceptance."""
+    age: float
+    """Seconds since it was opened."""
     seconds_left: float
     """Negative when the lease ran out and nobody took it over yet."""
     parked: bool = False

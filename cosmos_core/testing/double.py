@@ -32,7 +32,7 @@ from cosmos_core.extend import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from cosmos_core.extend import Batch, Request, Slot, Spec
 
@@ -54,6 +54,7 @@ def cosmos_backends() -> Iterator[Backend]:
         compile=_compile,
         progress=_progress,
         outcome=_outcome,
+        whole=_whole,
     )
 
 
@@ -94,6 +95,11 @@ def _progress(line: str) -> Tick | None:
         done, _, total = words[2].partition("/")
         return Tick(run=words[1], done=int(done), total=int(total)) if (done + total).isdigit() else None
     return None
+
+
+def _whole(request: Request, names: Collection[str]) -> tuple[str, ...]:
+    mine = tuple(f"out/{request.run}.{suffix}" for suffix in ("json", "mp4", "txt"))
+    return mine if set(mine) <= set(names) else ()
 
 
 def _outcome(folder: Path, request: Request, ended: Exit) -> Outcomes:
@@ -137,6 +143,8 @@ def _sample(asked: dict[str, Any], out: Path) -> None:
     if "block-video" in prompt:
         return
     _video(asked, out / f"{name}.mp4")
+    # Last of all, as in Transfer 2.5: where it lies the video is whole.
+    (out / f"{name}.txt").write_text(prompt)
 
 
 def _video(asked: dict[str, Any], path: Path) -> None:

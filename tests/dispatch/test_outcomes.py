@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 import time
+from itertools import pairwise
 
 import attrs
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from cosmos_core.dispatch import carry
 from cosmos_core.errors import HostError
 from cosmos_core.extend import Transport
+from cosmos_core.hosts import Host
 from cosmos_core.run import State
 from cosmos_core.store import LeaseLost
 from cosmos_core.work import Worker
@@ -75,6 +77,64 @@ def test_one_bad_sample_costs_the_batch_nothing_but_itself(cosmos, submit):
 
     assert State.FAILED == after.pop("crash").state
     assert {State.SEALED} == {run.state for run in after.values()}
+
+
+def test_a_finished_run_is_sealed_while_its_batch_goes_on(cosmos, submit, monkeypatch):
+    """
+    Nobody waits for the last of a batch to see the first; a result that is home is not judged twice.
+    """
+    monkeypatch.setattr("cosmos_core.dispatch.HARVEST", 0.1)
+    quick, slow, *_ = submit("a street", "a slow square", "a lane", "a dock", frames=5)
+    worker = Worker(cosmos.site)
+    thread = threading.Thread(target=worker.work, kwargs={"until_idle": True})
+    thread.start()
+    wait_for(lambda: cosmos.store.run(quick.id).state is State.SEALED)
+
+    assert State.RUNNING == cosmos.store.run(slow.id).state
+    thread.join(timeout=60)
+    after = cosmos.store.run(quick.id), cosmos.store.run(slow.id)
+    assert [(State.SEALED, 1), (State.SEALED, 1)] == [(run.state, run.attempt) for run in after]
+    assert after[0].batch == after[1].batch
+    assert 1 == len(list((cosmos.workspace.outputs / quick.id).iterdir()))
+
+
+def test_a_broken_result_is_rejected_while_its_batch_goes_on(cosmos, submit, monkeypatch):
+    """
+    What is judged early is judged as strictly.
+    """
+    monkeypatch.setattr("cosmos_core.dispatch.HARVEST", 0.1)
+    broken, slow, *_ = submit("a cut street", "a slow square", "a lane", "a dock", frames=5)
+    worker = Worker(cosmos.site)
+    thread = threading.Thread(target=worker.work, kwargs={"until_idle": True})
+    thread.start()
+    wait_for(lambda: cosmos.store.run(broken.id).state is State.REJECTED)
+
+    assert State.RUNNING == cosmos.store.run(slow.id).state
+    thread.join(timeout=60)
+    assert State.SEALED == cosmos.store.run(slow.id).state
+
+
+def test_loads_on_one_host_are_staggered(cosmos, submit, monkeypatch):
+    """
+    Where there are GPUs, the second slot of a host begins no sooner than its stagger after the first.
+    """
+    gpus = Host(name="local", slots=3, gpus=3, gpu="h100", stagger=1.5)
+    monkeypatch.setattr(type(cosmos.settings), "each_host", lambda _: (gpus,))
+    submit(*(f"a street {number}" for number in range(3)))
+    opened = []
+    claim = cosmos.store.claim
+
+    def noted(**facts):
+        if lease := claim(**facts):
+            opened.append((time.monotonic(), facts["slot"]))
+        return lease
+
+    monkeypatch.setattr(cosmos.store, "claim", noted)
+    work(cosmos)
+    apart = [after - before for (before, _), (after, _) in pairwise(opened)]
+
+    assert 3 == len(opened)
+    assert all(gap > 1.3 for gap in apart), apart
 
 
 def test_equal_bytes_under_two_recipes_are_not_sealed_twice(cosmos, submit, monkeypatch):
