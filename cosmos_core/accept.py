@@ -83,6 +83,9 @@ def accept(
     """
     if not asks:
         raise InputError("there is nothing to submit")
+    # What the token brought is queued or done, whatever became of its clips since.
+    if token and (known := site.store.submitted(token)) is not None:
+        return known
     sealed: dict[str, Clip] = {}
     prepared = [prepare(site, ask, base=base, sealed=sealed) for ask in asks]
     findings = [

@@ -191,7 +191,7 @@ class Cosmos:
         folder = self.workspace.clips / _plain(name or f"{generator}-{canonical.digest(wanted)[:8]}")
         if not folder.exists():
             self._generate(maker, chosen, wanted, folder, report)
-        elif canonical.plain(clips.Clip.load(folder).source.get("options")) != wanted:
+        elif canonical.dumps(clips.Clip.load(folder).source.get("options")) != canonical.dumps(wanted):
             raise InputError(f"{folder} is another clip already", hint="choose another --name")
         return self.clip(folder)
 
@@ -314,17 +314,27 @@ class Cosmos:
         return run
 
     def remove(self, refs: Iterable[str]) -> tuple[Run, ...]:
-        """Forget runs, all or none, then delete what ``outputs`` holds of them; gives them as they were.
+        """Forget runs, all or none, then delete what only they used; gives them as they were.
+
+        That is what ``outputs`` holds of them, and the logs of :meth:`logs_of_only`.
 
         Raises:
             UnknownError: nobody knows one of them.
             InputError: a worker holds one of them.
         """
         runs = tuple(self.store.run(ref) for ref in dict.fromkeys(refs))
+        logs = self.logs_of_only(run.id for run in runs)
         self.store.remove(run.id for run in runs)
         for run in runs:
             shutil.rmtree(self.workspace.outputs / run.id, ignore_errors=True)
+        for log in logs:
+            log.unlink(missing_ok=True)
         return runs
+
+    def logs_of_only(self, run_ids: Iterable[str]) -> tuple[Path, ...]:
+        """Logs of batches that worked on some of these runs and on no others."""
+        logs = map(self.workspace.log, self.store.batches_of_only(run_ids))
+        return tuple(log for log in logs if log.is_file())
 
     def plan(self) -> Plan:
         """How the waiting runs would be worked from now on, by all slots of this workspace."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cosmos_core.api import Cosmos
     from cosmos_core.hosts import Host
     from cosmos_core.plugins import Plugin, Plugins
-    from cosmos_core.store import Holding
+    from cosmos_core.store import Holding, Server
 
 LEAST_PYTHON = (3, 11)
 CODECS = {
@@ -34,6 +34,8 @@ NO_SPACE = 500_000_000
 """Bytes. A sealed 93-frame clip with its passes takes about 60 MB."""
 
 CLOCK_SLACK = timedelta(seconds=60)
+FAR_AWAY = 0.1
+"""Seconds to the store's server and back."""
 PACKAGES = ("cosmos-core", "av", "numpy", "opencv-python-headless", "sqlalchemy", "click", "pluggy")
 
 
@@ -124,12 +126,28 @@ def store(cosmos: Cosmos) -> Iterator[Finding]:
     except CosmosError as error:
         yield fail(str(error), where="store", hint=error.hint)
         return
-    url = cosmos.settings.store.url or cosmos.workspace.default_store
-    if not url.startswith("sqlite"):
-        yield ok(f"PostgreSQL, {cosmos.store.name}, {runs:,} runs", where="store")
-        return
-    yield from sqlite(cosmos.store.name, runs)
+    found = cosmos.store.server()
+    if found is None:
+        yield from sqlite(cosmos.store.name, runs)
+    else:
+        yield server(found, cosmos.store.name, runs)
     yield from paused(cosmos.store.paused())
+
+
+def server(found: Server, name: str, runs: int) -> Finding:
+    """Which PostgreSQL a store lies on, how far away it is, and whether its clock agrees with ours."""
+    said = (
+        f"PostgreSQL {found.version}, {name}, {runs:,} runs; round trip {found.round_trip * 1000:.1f} ms, "
+        f"its clock is {abs(found.ahead):.2f} s {'ahead of' if found.ahead >= 0 else 'behind'} this machine's"
+    )
+    if abs(found.ahead) > CLOCK_SLACK.total_seconds():
+        hint = "let both be set by the network (NTP); leases go by the store's clock and are safe"
+        return warn(said, where="store", hint=hint)
+    if found.round_trip > FAR_AWAY:
+        return warn(
+            said, where="store", hint="a worker asks many times a second: run it nearer to the server"
+        )
+    return ok(said, where="store")
 
 
 def sqlite(path: str, runs: int) -> Iterator[Finding]:

@@ -50,6 +50,14 @@ def describe(options: type) -> Iterator[Described]:
         )
 
 
+def lists(options: type | None) -> frozenset[str]:
+    """Names of the fields that hold several values: on a command line ``a,b``, or given more than once."""
+    if options is None:
+        return frozenset()
+    hints = typing.get_type_hints(options)
+    return frozenset(field.name for field in attrs.fields(options) if _list_type(hints[field.name]))
+
+
 def build(options: type[T], values: Mapping[str, Any], *, where: str) -> T:
     """An instance of *options* from *values*, whose strings are read as the fields' types say.
 
@@ -96,6 +104,8 @@ def _read(hint: Any, value: Any) -> Any:
     if not isinstance(value, str):
         return canonical.restore(hint, value) if not isinstance(value, _plain_types(hint)) else value
     wanted = _plain_types(hint)
+    if several := _list_type(hint):
+        return None if type(None) in wanted and value.lower() == "none" else _items(several, value)
     if str in wanted:
         return value
     if bool in wanted and value.lower() in _WORDS:
@@ -106,6 +116,27 @@ def _read(hint: Any, value: Any) -> Any:
         if number in wanted:
             return _number(number, value)
     return canonical.restore(hint, value)
+
+
+_LISTS = (tuple, list, set, frozenset)
+
+
+def _list_type(hint: Any) -> Any:
+    """The member of *hint* that holds several values, such as ``tuple[int, ...]``; None when there is none."""
+    members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return next((each for each in members if (typing.get_origin(each) or each) in _LISTS), None)
+
+
+def _items(hint: Any, text: str) -> Any:
+    """``a,b`` as the values of a list, each read as its own type says; an empty text has none."""
+    words = [word.strip() for word in text.split(",")] if text.strip() else []
+    made: Any = typing.get_origin(hint) or hint
+    inner = typing.get_args(hint) or (str,)
+    if made is tuple and inner[-1] is not Ellipsis and typing.get_args(hint):
+        if len(words) != len(inner):
+            raise InputError(f"has {len(words)} values, and takes {len(inner)}")
+        return tuple(_read(each, word) for each, word in zip(inner, words, strict=True))
+    return made([_read(inner[0], word) for word in words])
 
 
 def _number(kind: type, value: str) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib import import_module, metadata
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Named)
+
+PATIENCE = 10.0
+"""Seconds that a listener has to hear what it is told."""
 
 BUILTIN = (
     "cosmos_core.builtin.commands",
@@ -107,6 +111,7 @@ class Plugins:
         self._found = found
         self._trace = trace
         self._offers: dict[type[Named], dict[str, list[Owned]]] = {}
+        self._hung: set[tuple[str, str]] = set()
 
     def listed(self) -> tuple[Plugin, ...]:
         """Every plugin found, the quarantined and blocked among them, by name."""
@@ -196,12 +201,30 @@ class Plugins:
         raise PluginError("no planner is left", hint="unset COSMOS_BLOCK_PLUGINS")
 
     def tell(self, hook: str, **facts: object) -> None:
-        """Tell every plugin. What one of them raises stops nobody."""
+        """Tell every plugin. What one of them raises stops nobody, and one that hangs is not told again."""
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
-            try:
-                self._call(impl, **facts)
-            except (Exception, SystemExit):  # a listener must not fail a run
-                log.exception("plugin %s failed in %s", impl.plugin_name, hook)
+            if (impl.plugin_name, hook) in self._hung:
+                continue
+            # A thread cannot be ended; one that hangs is left behind.
+            told = threading.Thread(
+                target=self._tell, args=(impl, hook, facts), name=f"{hook} {impl.plugin_name}", daemon=True
+            )
+            told.start()
+            told.join(PATIENCE)
+            if told.is_alive():
+                self._hung.add((impl.plugin_name, hook))
+                log.error(
+                    "plugin %s hangs in %s: after %g s nobody waits for it, and this process tells it no more",
+                    impl.plugin_name,
+                    hook,
+                    PATIENCE,
+                )
+
+    def _tell(self, impl: pluggy.HookImpl, hook: str, facts: Mapping[str, object]) -> None:
+        try:
+            self._call(impl, **facts)
+        except (Exception, SystemExit):  # a listener must not fail a run
+            log.exception("plugin %s failed in %s", impl.plugin_name, hook)
 
     def _collect(self, kind: type[Named]) -> dict[str, list[Owned]]:
         if kind not in self._offers:

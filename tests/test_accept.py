@@ -154,3 +154,34 @@ def test_what_stops_nothing_is_said_all_the_same(cosmos, clip_folder):
 
     assert ["301 words"] == [finding.message[15:24] for finding in heard]
     assert 1 == queued(cosmos)
+
+
+@pytest.mark.parametrize("became", ["gone", "damaged", "another"])
+def test_a_token_gives_its_runs_whatever_became_of_the_clip(cosmos, clip_folder, became):
+    """
+    Handing the same submission in again is answered as the first time, though its clip could not be sealed now.
+    """
+    asks = [Ask(prompt="snow", clip=str(clip_folder))]
+    (first,) = accept(cosmos, asks, base=clip_folder, token="once")
+    if became == "gone":
+        shutil.rmtree(clip_folder)
+    elif became == "damaged":
+        (clip_folder / "color.mp4").write_bytes(b"rot")
+    else:
+        shutil.rmtree(clip_folder)
+        media.make_clip(clip_folder, frames=9)
+
+    assert (first,) == accept(cosmos, asks, base=clip_folder, token="once")
+    assert 1 == queued(cosmos)
+
+
+def test_a_token_whose_runs_were_removed_brings_none(cosmos, clip_folder):
+    """
+    What a person removed does not come back by handing it in again.
+    """
+    asks = [Ask(prompt="snow", clip=str(clip_folder))]
+    (run,) = accept(cosmos, asks, base=clip_folder, token="once")
+    cosmos.remove([run.id])
+
+    assert () == accept(cosmos, asks, base=clip_folder, token="once")
+    assert 0 == queued(cosmos)

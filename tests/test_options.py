@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from cosmos_core.errors import RefusedError
-from cosmos_core.options import build, describe
+from cosmos_core.options import build, describe, lists
 
 
 @attrs.frozen(kw_only=True)
@@ -77,3 +77,46 @@ def test_a_required_option_is_asked_for():
         build(Needs, {}, where="reason")
 
     assert "reason.url is required" == caught.value.findings[0].message
+
+
+@attrs.frozen(kw_only=True)
+class Several:
+    passes: tuple[str, ...] = ("depth",)
+    sizes: list[int] = attrs.field(factory=list)
+    at: tuple[int, float] = (0, 0.0)
+    kinds: frozenset[str] = frozenset()
+    maybe: tuple[str, ...] | None = ()
+    name: str = "a,b"
+
+
+def test_a_word_becomes_a_list_as_the_field_says():
+    """
+    Commas part the values, each is read as its own type, and an empty word has none; a text keeps its commas.
+    """
+    words = {
+        "passes": "depth, seg",
+        "sizes": "1,2",
+        "at": "3,4.5",
+        "kinds": "x,y,x",
+        "maybe": "none",
+        "name": "c,d",
+    }
+
+    assert Several(
+        passes=("depth", "seg"), sizes=[1, 2], at=(3, 4.5), kinds=frozenset("xy"), maybe=None, name="c,d"
+    ) == build(Several, words, where="x")
+    assert Several(passes=()) == build(Several, {"passes": ""}, where="x")
+    assert {"passes", "sizes", "at", "kinds", "maybe"} == lists(Several)
+    assert frozenset() == lists(None)
+
+
+def test_a_list_that_does_not_fit_is_a_finding():
+    """
+    What is wrong is said of the option by name: how many it takes, or which value cannot be read.
+    """
+    with pytest.raises(RefusedError) as caught:
+        build(Several, {"at": "1,2,3", "sizes": "1,two"}, where="x")
+
+    said = {finding.where: finding.message for finding in caught.value.findings}
+    assert "has 3 values, and takes 2" in said["at"]
+    assert "is not a whole number" in said["sizes"]

@@ -11,7 +11,7 @@ from cosmos_core.cli import complete, read, say
 from cosmos_core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
@@ -65,8 +65,8 @@ def asking(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def asks(prompt: str, words: dict[str, Any]) -> list[Ask]:
-    """The requests that a command line makes: one, or one for each seed.
+def asks(prompt: str, words: dict[str, Any], *, lists: Collection[str] = ()) -> list[Ask]:
+    """The requests that a command line makes: one, or one for each seed. Options in *lists* hold several values.
 
     Raises:
         InputError: when a value is not understood.
@@ -84,7 +84,7 @@ def asks(prompt: str, words: dict[str, Any]) -> list[Ask]:
             weights=read.weights(words["weights"]),
             seed=seed,
             frames=words["frames"],
-            options=read.options(words["option"], of=backend),
+            options=read.options(words["option"], of=backend, lists=lists),
             name=words["name"],
             tags=words["tag"],
             priority=words["priority"],
@@ -100,7 +100,12 @@ def queue(cosmos: Cosmos, asked: Asked, prompt: str, words: dict[str, Any]) -> t
     Raises:
         RefusedError: with every finding, when anything is wrong; nothing was queued.
     """
-    return submit(cosmos, asked, asks(prompt, words), base=Path.cwd(), token=words["token"])
+    from cosmos_core.extend import Backend
+    from cosmos_core.options import lists
+
+    offered = cosmos.plugins.offers(Backend).get(words["backend"] or cosmos.settings.backend)
+    several = lists(offered.options if offered else None)
+    return submit(cosmos, asked, asks(prompt, words, lists=several), base=Path.cwd(), token=words["token"])
 
 
 def submit(cosmos: Cosmos, asked: Asked, wanted: Sequence[Ask], *, base: Path, token: str) -> tuple[Run, ...]:

@@ -42,13 +42,16 @@ def command(asked: Asked, target: Path, exporter: str, option: tuple[str, ...], 
     A TARGET that exists is never changed.
     """
     from cosmos_core.cli.progress import progress
+    from cosmos_core.extend import Exporter
+    from cosmos_core.options import lists
 
     with asked.open() as cosmos, progress(asked) as bars:
 
         def report(done: int, total: int, _: str = "", /) -> None:
             bars.show("export", f"export {target.name}", done, total)
 
-        chosen: dict[str, Any] = dict(read.options(option, of=exporter))
+        several = lists(cosmos.plugins.find(Exporter, exporter).options)
+        chosen: dict[str, Any] = dict(read.options(option, of=exporter, lists=several))
         made = cosmos.export(target, exporter=exporter, query=query(words), report=report, **chosen)
     files = [path for path in made.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)

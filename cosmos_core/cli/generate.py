@@ -64,7 +64,8 @@ class Made:
     "params",
     multiple=True,
     metavar="NAME=VALUE",
-    help="An option of the generator. 1..5 and 0.3,0.6 stand for several values: every combination becomes a clip.",
+    help="An option of the generator. 1..5 and 0.3,0.6 stand for several values: every combination becomes a clip. "
+    "For an option that is a list itself, a,b is one list, and giving it again adds to it.",
 )
 @click.option(
     "--name", default="", help="Folder under clips/; default: the generator's name and its options' digest."
@@ -88,20 +89,14 @@ def command(asked: Asked, generator: str, params: tuple[str, ...], name: str, jo
 
 def _tasks(cosmos: Cosmos, generator: str, params: Sequence[str], name: str) -> list[Task]:
     from cosmos_core.extend import Generator
+    from cosmos_core.options import lists
 
     offered = cosmos.plugins.find(Generator, generator)
-    chosen = read.options(params, of=generator)
-    combinations = list(read.product(chosen, whole=_whole(offered.options)))
+    several = lists(offered.options)
+    chosen = read.options(params, of=generator, lists=several)
+    combinations = list(read.product(chosen, whole=several))
     varying = read.varied(combinations)
     return [_task(generator, each, name, varying) for each in combinations]
-
-
-def _whole(options: type | None) -> set[str]:
-    """Options whose value is a list itself, so that a comma in it does not mean several clips."""
-    from cosmos_core.options import describe
-
-    described = describe(options) if options is not None else ()
-    return {each.name for each in described if each.type.startswith(("tuple", "list"))}
 
 
 def _task(generator: str, options: dict[str, str], name: str, varying: Sequence[str]) -> Task:

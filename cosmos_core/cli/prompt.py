@@ -167,8 +167,12 @@ def enhance(asked: Asked, name: str, enhancer: str, option: tuple[str, ...], yes
 
     Shows what would change, word by word, and saves it as a new version. Nothing is saved without your word.
     """
+    from cosmos_core.extend import Enhancer
+    from cosmos_core.options import lists
+
     with asked.open() as cosmos:
-        chosen: dict[str, Any] = dict(read.options(option, of=enhancer))
+        several = lists(cosmos.plugins.find(Enhancer, enhancer).options)
+        chosen: dict[str, Any] = dict(read.options(option, of=enhancer, lists=several))
         old, text, negative = cosmos.enhance_prompt(name.removeprefix("@"), enhancer, **chosen)
         same = (text, negative) == (old.prompt.text, old.prompt.negative)
         saved = None

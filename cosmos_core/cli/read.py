@@ -17,8 +17,11 @@ MOST = 10_000
 """The most seeds or clips that one command line may ask for."""
 
 
-def options(words: Iterable[str], *, of: str = "") -> dict[str, str]:
+def options(words: Iterable[str], *, of: str = "", lists: Collection[str] = ()) -> dict[str, str]:
     """``["frames=9", "preview.fog=1"]`` as a dict; the name *of* the offer may stand before the option's.
+
+    Options in *lists* hold several values, so one that is given again adds to them: ``passes=depth``, ``passes=seg``
+    is ``passes=depth,seg``.
 
     Raises:
         InputError: naming every word without ``=``, and every option that is given twice.
@@ -30,6 +33,8 @@ def options(words: Iterable[str], *, of: str = "") -> dict[str, str]:
         key = key.strip().removeprefix(f"{of}.") if of else key.strip()
         if not mark or not key:
             wrong.append(f"{word!r} is not name=value")
+        elif key in read and key in lists:
+            read[key] = ",".join(filter(None, (read[key], value.strip())))
         elif key in read:
             wrong.append(f"{key} is given twice")
         else:

@@ -30,20 +30,27 @@ if TYPE_CHECKING:
 def command(asked: Asked, runs: tuple[str, ...], yes: bool) -> None:
     """Remove runs with their files.
 
-    Goes: the run in the store and its folder under outputs/. Stays: the clip, the prompt, the log of its batch.
+    Goes: the run in the store, its folder under outputs/, and the log of a batch that no other run was in. Stays: the
+    clip, the prompt, a log that other runs share.
     Shows what would go first; a run that is worked on must be cancelled before.
     """
     with asked.open() as cosmos:
         found = [cosmos.store.run(ref) for ref in dict.fromkeys(runs)]
         _refuse_held(found)
         going = [(run, *_weight(cosmos.workspace.outputs / run.id)) for run in found]
-        asked.tell(_table(going))
-        total = f"{say.many(len(going), 'run')}, {say.size(sum(size for _, _, size in going))}"
+        logs = [(log.stem, log.stat().st_size) for log in cosmos.logs_of_only(run.id for run in found)]
+        asked.tell(_table(going, logs))
+        total = _total(going, logs)
         asked.confirm(
             f"Remove {total}?", yes=yes, again=f"cosmos rm {' '.join(run.id for run in found)} --yes"
         )
         cosmos.remove(run.id for run in found)
-    asked.answer({"removed": [_facts(run, files, size) for run, files, size in going]})
+    asked.answer(
+        {
+            "removed": [_facts(run, files, size) for run, files, size in going],
+            "logs": [{"batch": batch, "bytes": size} for batch, size in logs],
+        }
+    )
     asked.note(f"removed {total}")
 
 
@@ -61,10 +68,19 @@ def _weight(folder: Path) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-def _table(going: Sequence[tuple[Run, int, int]]) -> str:
+def _total(going: Sequence[tuple[Run, int, int]], logs: Sequence[tuple[str, int]]) -> str:
+    bytes_ = sum(size for _, _, size in going) + sum(size for _, size in logs)
+    also = f" and {say.many(len(logs), 'log')}" if logs else ""
+    return f"{say.many(len(going), 'run')}{also}, {say.size(bytes_)}"
+
+
+def _table(going: Sequence[tuple[Run, int, int]], logs: Sequence[tuple[str, int]]) -> str:
     rows = [
         (run.id, say.word(run.state), run.name, say.many(files, "file"), say.size(size))
         for run, files, size in going
+    ]
+    rows += [
+        (batch, "", "log of a batch with no other run", "1 file", say.size(size)) for batch, size in logs
     ]
     return say.table(rows, ("run", "state", "name", "files", "size"), right=(4,))
 

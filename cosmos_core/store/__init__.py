@@ -26,6 +26,7 @@ from cosmos_core.store.records import (
     NewRun,
     Page,
     Query,
+    Server,
     StoreGone,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "NewRun",
     "Page",
     "Query",
+    "Server",
     "Store",
     "StoreGone",
 ]

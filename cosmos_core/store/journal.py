@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from cosmos_core.run import Artifact, Attempt, State
 from cosmos_core.store import rows
 from cosmos_core.store.claims import PAUSED
 from cosmos_core.store.opened import Opened
-from cosmos_core.store.records import Event
-from cosmos_core.store.schema import artifact, attempt, batch, event, run, setting
+from cosmos_core.store.records import Event, Server
+from cosmos_core.store.schema import artifact, attempt, batch, event, now, run, setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,6 +132,21 @@ class Journal(Opened):
             for backend, load_key, gpu, seconds, returned in connection.execute(asked):
                 measured.setdefault((backend, load_key, gpu), []).append(seconds / returned)
         return {key: median(seconds) for key, seconds in measured.items()}
+
+    def server(self) -> Server | None:
+        """What server the store lies on, how quick it is and what its clock says; None for a file."""
+        if self._db.is_sqlite:
+            return None
+        answers: list[tuple[float, float]] = []
+        with self._db.read() as connection:
+            version = str(connection.exec_driver_sql("SHOW server_version").scalar())
+            for _ in range(5):
+                began = time.time()
+                clock = connection.execute(sa.select(now())).scalar_one()
+                took = time.time() - began
+                answers.append((took, clock - began - took / 2))
+        round_trip, ahead = min(answers)
+        return Server(version=version.split(maxsplit=1)[0], round_trip=round_trip, ahead=ahead)
 
     def pause(self, reason: str = "") -> None:
         """Let no worker take new runs. What is held goes on."""

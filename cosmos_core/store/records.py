@@ -77,6 +77,17 @@ class Holding:
 
 
 @attrs.frozen(kw_only=True)
+class Server:
+    """The server that a store lies on, as it answered just now."""
+
+    version: str
+    round_trip: float
+    """Seconds from a question to its answer, the quickest of a few."""
+    ahead: float
+    """Seconds that its clock is before this machine's; negative when it is behind."""
+
+
+@attrs.frozen(kw_only=True)
 class Query:
     """Which runs to list, newest first. Everything that is set must hold."""
 

@@ -15,6 +15,8 @@ from cosmos_core.store import rows, search
 from cosmos_core.store.opened import Opened
 from cosmos_core.store.records import Page
 from cosmos_core.store.schema import (
+    attempt,
+    batch,
     event,
     is_queued,
     now,
@@ -28,7 +30,7 @@ from cosmos_core.store.schema import (
 from cosmos_core.store.words import document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cosmos_core.spec import Spec
     from cosmos_core.store.records import NewRun, Query
@@ -58,6 +60,13 @@ class Runs(Opened):
             _refuse_taken(connection, [each.id for each in runs])
             _insert(connection, runs)
             return self._named(connection, [each.id for each in runs])
+
+    def submitted(self, token: str) -> tuple[Run, ...] | None:
+        """The runs that *token* brought, as far as they were not removed; None when nobody used it yet."""
+        with self._db.read() as connection:
+            asked = sa.select(submission.c.runs).where(submission.c.token == token)
+            known = connection.execute(asked).scalar()
+            return None if known is None else self._named(connection, json.loads(known))
 
     def run(self, ref: str) -> Run:
         """The run with the id *ref*, or whose id alone begins with these three or more characters.
@@ -146,6 +155,20 @@ class Runs(Opened):
             connection.execute(sa.update(run_words).where(run_words.c.seq == row.seq).values(words=words))
             return after
 
+    def batches_of_only(self, run_ids: Iterable[str]) -> tuple[str, ...]:
+        """Finished batches that worked on some of these runs and on no others, as far as the others are still known."""
+        ids = set(run_ids)
+        tried: dict[str, set[str]] = {}
+        with self._db.read() as connection:
+            for some in _chunked(sorted(ids)):
+                mine = sa.select(attempt.c.batch).where(attempt.c.run.in_(some))
+                both = sa.select(attempt.c.batch, attempt.c.run).join_from(attempt, batch)
+                for name, worked in connection.execute(
+                    both.where(attempt.c.batch.in_(mine), batch.c.closed.is_not(None))
+                ):
+                    tried.setdefault(name, set()).add(worked)
+        return tuple(sorted(name for name, worked in tried.items() if worked <= ids))
+
     def remove(self, run_ids: Iterable[str]) -> None:
         """Forget runs with their attempts, events and artifact's row, all or none. Files are not touched.
 
@@ -166,10 +189,14 @@ class Runs(Opened):
 
     def _named(self, connection: sa.Connection, ids: Sequence[str]) -> tuple[Run, ...]:
         found: dict[str, Run] = {}
-        for start in range(0, len(ids), _CHUNK):
-            some = rows.load(connection, run.c.id.in_(ids[start : start + _CHUNK]), self._root)
-            found |= {each.id: each for each in some.values()}
+        for some in _chunked(ids):
+            loaded = rows.load(connection, run.c.id.in_(some), self._root)
+            found |= {each.id: each for each in loaded.values()}
         return tuple(found[name] for name in ids if name in found)
+
+
+def _chunked(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
 
 
 def _check_text(new: NewRun) -> None:
@@ -210,9 +237,8 @@ def _insert_new(connection: sa.Connection, table: sa.Table) -> sa.Insert:
 def _refuse_taken(connection: sa.Connection, ids: list[str]) -> None:
     twice = {name for name in ids if ids.count(name) > 1} if len(set(ids)) < len(ids) else set()
     taken: set[str] = set(twice)
-    for start in range(0, len(ids), _CHUNK):
-        some = sa.select(run.c.id).where(run.c.id.in_(ids[start : start + _CHUNK]))
-        taken |= set(connection.execute(some).scalars())
+    for some in _chunked(ids):
+        taken |= set(connection.execute(sa.select(run.c.id).where(run.c.id.in_(some))).scalars())
     if taken:
         raise InputError(f"there is already a run {', '.join(sorted(taken))}; nothing was accepted")
 
@@ -236,9 +262,9 @@ def _insert(connection: sa.Connection, runs: Sequence[NewRun]) -> None:
 
 def _seqs(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for start in range(0, len(ids), _CHUNK):
-        some = sa.select(run.c.id, run.c.seq).where(run.c.id.in_(ids[start : start + _CHUNK]))
-        found |= {row.id: row.seq for row in connection.execute(some)}
+    for some in _chunked(ids):
+        asked = sa.select(run.c.id, run.c.seq).where(run.c.id.in_(some))
+        found |= {row.id: row.seq for row in connection.execute(asked)}
     return found
 
 

@@ -15,7 +15,7 @@ HOMES = {
     "cosmos_core/plugins.py: _admit": "a plugin that cannot be imported is quarantined",
     "cosmos_core/plugins.py: Plugins._drain": "a plugin that cannot say what it offers is quarantined",
     "cosmos_core/plugins.py: Plugins.review": "a reviewer that raises is itself a finding",
-    "cosmos_core/plugins.py: Plugins.tell": "a listener must not fail a run",
+    "cosmos_core/plugins.py: Plugins._tell": "a listener must not fail a run",
     "cosmos_core/testing/session.py: _race.run": "it is a test, which looks at what was raised",
     "cosmos_core/examine.py: _ask": "a check that raises leaves one question unanswered, and its output unverified",
     "cosmos_core/work.py: _answer": "a submission that nobody can accept is answered, and the next one is read",

@@ -114,6 +114,33 @@ def test_rm_shows_what_would_go_and_needs_a_word(say, fog, here):
     assert 3 == say("rm", fog, "--yes").code
 
 
+def test_rm_takes_the_log_that_only_its_runs_used(say, fog, here):
+    """A log that another run shares stays until that one goes too; both are shown beforehand."""
+    from cosmos_core.api import Cosmos
+    from cosmos_core.run import State
+
+    other = say(*FOG, "--seed", "5", "--json").facts["runs"][0]["id"]
+    with Cosmos(here.root) as cosmos:
+        (load,) = {waiting.load_key for waiting in cosmos.store.waiting()}
+        lease = cosmos.store.claim(owner="w", load_key=load, host="h", slot=0, limit=2)
+        for run in (fog, other):
+            cosmos.store.move(lease, run, State.FAILED)
+        cosmos.store.finish(lease)
+    log = here.log(lease.batch.id)
+    log.parent.mkdir(exist_ok=True)
+    log.write_bytes(bytes(2500))
+
+    assert [] == say("rm", fog, "--yes", "--json").facts["logs"]
+    assert log.exists()
+    shown = say("rm", other)
+    assert f"{lease.batch.id}" in shown.out
+    assert "2.5 kB" in shown.out
+    assert log.exists()
+    gone = say("rm", other, "--yes", "--json").facts
+    assert [{"batch": lease.batch.id, "bytes": 2500}] == gone["logs"]
+    assert not log.exists()
+
+
 def test_rm_removes_all_or_none(say, fog, here):
     """One unknown id among them, and everything stays."""
     assert 3 == say("rm", fog, "r0000000", "--yes").code

@@ -25,6 +25,8 @@ class Boxes:
     seed: int = attrs.field(default=1, metadata={"help": "which boxes"})
     width: int = 64
     pause: float = 0.0
+    passes: tuple[str, ...] = ("edge",)
+    at: tuple[int, int] = (0, 0)
 
 @hookimpl
 def cosmos_generators():
@@ -43,6 +45,38 @@ def make(options, folder, report):
     report(4, 4, "rendering")
     return {"prompt": f"boxes number {options.seed}"}
 """
+
+
+def _asked(made):
+    return [clip["source"]["options"] for clip in made.facts["clips"]]
+
+
+def test_an_option_that_is_a_list_takes_several_values(say, boxes):
+    """Joined by commas or given again, it is one list and one clip; other options still vary."""
+    one = say("generate", "boxes", "-p", "passes=depth, seg", "-p", "passes=edge", "-p", "at=3,4", "--json")
+    two = say("generate", "boxes", "-p", "seed=1,2", "-p", "passes=depth,seg", "--json")
+
+    assert 0 == one.code, one.out
+    assert [(["depth", "seg", "edge"], [3, 4])] == [(each["passes"], each["at"]) for each in _asked(one)]
+    assert [(1, ["depth", "seg"]), (2, ["depth", "seg"])] == [
+        (each["seed"], each["passes"]) for each in _asked(two)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("at=1", "has 1 values, and takes 2"),
+        ("at=1,x", "is not a whole number"),
+        ("seed=1", "seed is given twice"),
+    ],
+)
+def test_a_list_that_cannot_be_one_says_so(say, boxes, word, said):
+    """The finding names the option and what it takes; an option of one value is still given once."""
+    made = say("generate", "boxes", "-p", "seed=3", "-p", word)
+
+    assert made.code
+    assert said in made.out + made.err
 
 
 @pytest.fixture

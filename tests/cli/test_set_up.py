@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from cosmos_core import doctor
 from cosmos_core.errors import Level
+from cosmos_core.store import Server
 
 BROKEN = "raise RuntimeError('no licence for this machine')\n"
 
@@ -72,6 +74,32 @@ def test_what_a_person_should_know_is_a_warning(say, here, plugin):
     assert {"queue", "inbox", "crashes", "plugins"} <= set(warned)
     assert "no licence for this machine" in warned["plugins"]["message"]
     assert all(each["hint"] for each in warned.values())
+
+
+def test_a_server_is_named_with_its_distance_and_its_clock(say, here, bare_url, engine):
+    """PostgreSQL's version, the time to it and back, whose clock is ahead; and that the queue is paused, on both."""
+    here.settings.write_text(f'[store]\nurl = "{bare_url}"\n')
+    say("queue", "pause", "lunch")
+    found = {each["where"]: each for each in say("doctor", "--json").facts["findings"]}
+
+    assert "the queue is paused: lunch" == found["queue"]["message"]
+    assert "ok" == found["store"]["level"]
+    if engine == "postgresql":
+        told = re.search(
+            r"PostgreSQL \d+\.\d+, .* round trip \d+\.\d ms, its clock is 0\.\d\d s (ahead of|behind) this machine's",
+            found["store"]["message"],
+        )
+        assert told, found["store"]["message"]
+
+
+def test_a_server_with_another_clock_or_far_away_is_noticed():
+    """A minute and a tenth of a second are forgiven."""
+    near = {"version": "15.3", "round_trip": 0.002, "ahead": 0.1}
+
+    assert Level.OK is doctor.server(Server(**near), "db", 3).level
+    assert "3600.00 s behind" in doctor.server(Server(**near | {"ahead": -3600.0}), "db", 3).message
+    assert Level.WARN is doctor.server(Server(**near | {"ahead": -3600.0}), "db", 3).level
+    assert Level.WARN is doctor.server(Server(**near | {"round_trip": 0.3}), "db", 3).level
 
 
 def test_an_old_python_fails():

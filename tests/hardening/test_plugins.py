@@ -290,3 +290,38 @@ def test_runs_whose_backend_is_gone_wait_and_hold_nobody_up(street, cosmos, subm
     assert State.QUEUED == cosmos.store.run(orphan.id).state
     assert State.SEALED == cosmos.store.run(good.id).state
     assert "runs wait for sour-progress" in caplog.text
+
+
+HANGS = """
+import threading
+from cosmos_core import hookimpl
+
+told = []
+
+@hookimpl
+def cosmos_run_moved(run, after):
+    told.append(str(after))
+    threading.Event().wait()
+
+@hookimpl
+def cosmos_artifact_sealed(artifact):
+    told.append("heard")
+"""
+
+
+def test_a_listener_that_hangs_is_left_behind(cosmos, submit, plugin, work, caplog, monkeypatch):
+    """
+    Its worker waits for it once and names it; it is not told again, and its other hooks and other plugins are.
+    """
+    from cosmos_core import plugins as layer
+
+    monkeypatch.setattr(layer, "PATIENCE", 0.5)
+    plugin("hangs", HANGS)
+    object.__setattr__(cosmos, "plugins", layer.load())
+    runs = submit("a street", "a square")
+    work()
+    import hardening_hangs
+
+    assert {State.SEALED} == {cosmos.store.run(run.id).state for run in runs}
+    assert ["placed", "heard", "heard"] == hardening_hangs.told
+    assert 1 == caplog.text.count("plugin hangs hangs in cosmos_run_moved")
