@@ -25,6 +25,7 @@ import attrs
 
 from cosmos_core import reach, verify
 from cosmos_core.accept import accept_child
+from cosmos_core.checks.duplicates import nearest
 from cosmos_core.clip import Clip
 from cosmos_core.errors import CosmosError, HostError, PluginError, StoreError, VerifyError
 from cosmos_core.extend import Backend, Exit, Handle, Job, JobState, Outcome, Output, Session, Step
@@ -538,15 +539,24 @@ def _judge(
         clip=request.clip,
         recipe=run.spec.digest,
         others=site.store.artifacts(),
-        recipes=site.store.recipes(),
         guardrail=found.guardrail,
     )
+    _find_alike(site.store, output)
     before = run.state
     settled = _verify(site, lease, run, output)
     _drop_unpublished(settled, site.workspace.outputs / run.id, lease)
     site.plugins.tell("cosmos_run_moved", run=settled, before=before, after=settled.state)
     if settled.artifact is not None:
         site.plugins.tell("cosmos_artifact_sealed", artifact=settled.artifact, run=settled)
+
+
+def _find_alike(store: Store, output: Output) -> None:
+    """Compare it with those that are most like it too, however long ago they were sealed."""
+    if output.sniff.kind not in {"missing", "not_a_file"}:
+        near = nearest(output, *store.phashes(besides=output.recipe))
+        found = (*store.artifacts(digest=output.digest), *store.artifacts(runs=near))
+        output.others = tuple({other.run: other for other in (*output.others, *found)}.values())
+    output.recipes = dict(store.recipes([other.run for other in output.others]))
 
 
 def _verify(site: Site, lease: Lease, run: Run, output: Output) -> Run:

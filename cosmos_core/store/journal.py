@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,17 @@ import sqlalchemy as sa
 from cosmos_core.run import Artifact, Attempt, State
 from cosmos_core.store import rows
 from cosmos_core.store.claims import PAUSED
+from cosmos_core.store.hashes import Hashes
 from cosmos_core.store.opened import Opened
 from cosmos_core.store.records import Event, Server
 from cosmos_core.store.schema import artifact, attempt, batch, event, now, run, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-HASHES = 8
 _REMEMBERED_BATCHES = 2000
 
 
@@ -85,33 +86,39 @@ class Journal(Opened):
             for row in found
         )
 
-    def artifacts(self, *, digest: str = "", limit: int = 1000) -> tuple[Artifact, ...]:
-        """Artifacts, the newest first; only those with these bytes when *digest* is given."""
+    def artifacts(
+        self, *, digest: str = "", runs: Sequence[str] | None = None, limit: int = 1000
+    ) -> tuple[Artifact, ...]:
+        """Artifacts, the newest first; only those with these bytes, or of these runs, when they are given."""
         asked = sa.select(artifact).order_by(artifact.c.sealed.desc(), artifact.c.run).limit(limit)
         if digest:
             asked = asked.where(artifact.c.digest == digest)
+        if runs is not None:
+            asked = asked.where(artifact.c.run.in_(runs))
         with self._db.read() as connection:
             found = connection.execute(asked).all()
         return tuple(rows.artifact_of(row, self._root) for row in found)
 
-    def recipes(self) -> Mapping[str, str]:
-        """The digest of the spec that each sealed run was made from, by run id."""
+    def recipes(self, runs: Sequence[str] | None = None) -> Mapping[str, str]:
+        """The digest of the spec that each sealed run was made from, by run id; of no others than *runs* when given."""
         asked = sa.select(run.c.id, run.c.spec).join_from(run, artifact, artifact.c.run == run.c.id)
+        if runs is not None:
+            asked = asked.where(run.c.id.in_(runs))
         with self._db.read() as connection:
             return {row.id: row.spec for row in connection.execute(asked)}
 
-    def phashes(self) -> tuple[tuple[str, ...], NDArray[np.uint64]]:
-        """Run ids, and their artifacts' perceptual hashes: shape (runs, 8), 64 bits each."""
-        import numpy as np
+    def phashes(self, *, besides: str = "") -> tuple[list[str], NDArray[np.int64], NDArray[np.uint64]]:
+        """Every artifact's run id, number of frames and perceptual hashes: shape (runs, 8), 64 bits each.
 
+        Those that were made from the spec with the digest *besides* are left out. What was read before is remembered.
+        """
+        alike = sa.select(run.c.id).where(run.c.spec == besides)
         with self._db.read() as connection:
-            asked = sa.select(artifact.c.run, artifact.c.phashes).order_by(artifact.c.run)
-            found = [
-                (name, packed) for name, packed in connection.execute(asked) if len(packed) == 8 * HASHES
-            ]
-        packed = b"".join(packed for _, packed in found)
-        table = np.frombuffer(packed, dtype="<u8").astype(np.uint64).reshape(-1, HASHES)
-        return tuple(name for name, _ in found), table
+            return self._hashes.all(connection, set(connection.execute(alike).scalars()))
+
+    @cached_property
+    def _hashes(self) -> Hashes:
+        return Hashes()
 
     def history(self) -> Mapping[tuple[str, str, str], float]:
         """Measured seconds a run, by backend, load key and kind of GPU: the median over the latest batches.

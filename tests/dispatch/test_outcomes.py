@@ -321,3 +321,39 @@ def wait_for(condition, seconds=20.0):
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
+
+
+def test_a_duplicate_of_long_ago_is_seen(cosmos, submit, monkeypatch):
+    """
+    A video that starts like one behind a thousand newer ones is looked at, and so is an exact copy of it.
+    """
+    from cosmos_core.testing import double
+
+    monkeypatch.setattr(
+        double, "_arguments", lambda request, real=double._arguments: {**real(request), "digest": "0" * 64}
+    )
+    (old,) = submit("a street", frames=12)
+    work(cosmos)
+    _bury_under(cosmos, submit(*["a square"] * 1000))
+    (starts_alike,) = submit("another street", frames=8)
+    (equal,) = submit("a third street", frames=12)
+    work(cosmos)
+    said = {
+        run.id: {finding.check: finding.message for finding in cosmos.store.attempts(run.id)[-1].findings}
+        for run in (starts_alike, equal)
+    }
+
+    assert old.id not in {made.run for made in cosmos.store.artifacts()}
+    assert f"({old.id}) starts with" in said[starts_alike.id]["dup.prefix"]
+    assert f"({old.id}), asked for differently" in said[equal.id]["dup.exact"]
+    assert State.REJECTED is cosmos.store.run(equal.id).state
+
+
+def _bury_under(cosmos, runs):
+    """Seal *runs* by a statement, with hashes that nothing has."""
+    with cosmos.store._db.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO artifact SELECT id, 1, id, id || '.mp4', 1, 93, '24', 64, 48, created, randomblob(64)"
+            f" FROM run WHERE seq >= {runs[0].seq}"
+        )
+        connection.exec_driver_sql(f"UPDATE run SET state = 'sealed' WHERE seq >= {runs[0].seq}")

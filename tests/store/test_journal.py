@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 from cosmos_core.run import State
 
@@ -110,13 +111,17 @@ def test_recipes_are_those_of_sealed_runs(store, accept, take, bring_home, artif
     store.seal(lease, runs[0].id, artifact(runs[0].id), [])
 
     assert {runs[0].id: runs[0].spec.digest} == store.recipes()
+    assert {runs[0].id: runs[0].spec.digest} == store.recipes([run.id for run in runs])
+    assert {} == store.recipes([runs[1].id])
+    assert [runs[0].id] == [made.run for made in store.artifacts(runs=[run.id for run in runs])]
+    assert () == store.artifacts(runs=[])
 
 
 def test_perceptual_hashes_come_as_one_array(store, accept, take, bring_home, artifact):
     """
     All 64 bits survive; an artifact without its eight hashes is left out.
     """
-    assert (0, 8) == store.phashes()[1].shape
+    assert (0, 8) == store.phashes()[2].shape
     runs = accept(3)
     lease = take()
     bring_home(lease, *(run.id for run in runs))
@@ -124,10 +129,30 @@ def test_perceptual_hashes_come_as_one_array(store, accept, take, bring_home, ar
     for run, values in zip(runs, hashes, strict=True):
         store.seal(lease, run.id, artifact(run.id, phashes=values), [])
 
-    names, table = store.phashes()
+    names, frames, table = store.phashes()
 
-    assert (runs[0].id, runs[1].id) == names
-    assert [list(values) for values in hashes[:2]] == table.tolist()
+    assert {run.id: list(values) for run, values in zip(runs[:2], hashes[:2], strict=True)} == dict(
+        zip(names, table.tolist(), strict=True)
+    )
+    assert [12, 12] == frames.tolist()
+    names, frames, table = store.phashes(besides=runs[0].spec.digest)
+    assert ([runs[1].id], [12], [list(hashes[1])]) == (names, frames.tolist(), table.tolist())
+
+
+def test_hashes_that_were_read_before_are_not_read_again(store, accept, take, bring_home, artifact):
+    """
+    What is sealed later is added, whatever is known by then, also when its time is a little earlier.
+    """
+    first, second = accept(2)
+    lease = take()
+    bring_home(lease, first.id, second.id)
+    late = datetime.now(UTC) + timedelta(seconds=60)
+    store.seal(lease, first.id, artifact(first.id, phashes=range(8), sealed=late), [])
+    assert [first.id] == store.phashes()[0]
+    store.seal(lease, second.id, artifact(second.id, phashes=range(8)), [])
+
+    assert [first.id, second.id] == store.phashes()[0]
+    assert (2, 8) == store.phashes()[2].shape
 
 
 def test_paths_inside_the_workspace_move_with_it(
