@@ -84,8 +84,11 @@ class Runs(Opened):
         # Picking a thousand numbers costs little more than picking fifty, and less than counting by a second query.
         most = max(size, COUNTED) + 1
         with self._db.read() as connection:
-            picked = search.matching(query, limit=most, is_sqlite=self._db.is_sqlite)
-            seqs = connection.execute(picked).scalars().all()
+            near = search.newest(query, limit=most, is_sqlite=self._db.is_sqlite)
+            seqs = connection.execute(near).scalars().all() if near is not None else []
+            if len(seqs) < most:
+                picked = search.matching(query, limit=most, is_sqlite=self._db.is_sqlite)
+                seqs = connection.execute(picked).scalars().all()
             shown = rows.load_all(connection, seqs[:size], self._root)
         return Page(
             runs=shown,

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from cosmos_core.store.records import Query
 
+NEWEST = 20_000
+SHORTEST_RARE = 3
+"""Letters that a word must have for few runs to have one that begins with it."""
+
 _ON_FILE = sa.table("run_words_index", sa.column("rowid", sa.Integer))
 _ON_SERVER = sa.table("run_words", sa.column("seq", sa.BigInteger), sa.column("vector"))
 
@@ -45,6 +49,35 @@ def matching(query: Query, *, limit: int, is_sqlite: bool) -> sa.Select[int]:
     else:
         return _by_run(query.states, filters, before=query.before, limit=limit)
     filters += [_has_tag(tag, seq) for tag in tags]
+    return _picked(query, filters, source, seq, limit=limit)
+
+
+def newest(query: Query, *, limit: int, is_sqlite: bool) -> sa.Select[int] | None:
+    """As :func:`matching`, among the newest :data:`NEWEST` runs alone; None where that is no quicker.
+
+    A word of one or two letters begins words of half of all runs. PostgreSQL would read them all from its index and
+    sort them, where reading backward fills the page at once; a word that is rare after all costs this look in vain.
+    """
+    wanted = words(query.text)
+    if is_sqlite or not wanted or max(map(len, wanted)) >= SHORTEST_RARE:
+        return None
+    seq = _ON_SERVER.c.seq
+    last = sa.select(sa.func.max(seq)).scalar_subquery() if query.before is None else query.before
+    # PostgreSQL has no index for IS TRUE.
+    _, _, match = _by_words(wanted, is_sqlite=False)
+    filters = [match.is_(True), seq > last - NEWEST, *_filters(query)]
+    filters += [_has_tag(tag, seq) for tag in query.tags]
+    return _picked(query, filters, _ON_SERVER, seq, limit=limit)
+
+
+def _picked(
+    query: Query,
+    filters: list[sa.ColumnElement[bool]],
+    source: sa.FromClause,
+    seq: sa.ColumnElement[int],
+    *,
+    limit: int,
+) -> sa.Select[int]:
     if query.states:
         filters.append(run.c.state.in_([str(state) for state in query.states]))
     picked = sa.select(seq.label("seq")).select_from(source)
@@ -82,7 +115,7 @@ def _by_words(
         query = " ".join(f'"{word}"*' for word in wanted)
         return _ON_FILE, _ON_FILE.c.rowid, sa.literal_column("run_words_index").op("MATCH")(query)
     lexemes = " & ".join(f"'{word}':*" for word in wanted)
-    return _ON_SERVER, _ON_SERVER.c.seq, _ON_SERVER.c.vector.op("@@")(sa.cast(lexemes, _Lexemes))
+    return _ON_SERVER, _ON_SERVER.c.seq, _ON_SERVER.c.vector.bool_op("@@")(sa.cast(lexemes, _Lexemes))
 
 
 def _by_run(

@@ -274,3 +274,40 @@ def test_no_listing_on_sqlite_reads_or_sorts_the_whole_table(sqlite_store, query
         )
     else:
         assert [] == [line for line in plan if "TEMP B-TREE" in line]
+
+
+@pytest.mark.parametrize("newest", [2, 5, 1000])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"before": 1},
+        {"states": (State.CANCELLED,)},
+        {"tags": ("odd",)},
+        {"campaign": "c1"},
+    ],
+    ids=str,
+)
+def test_short_words_find_runs_of_any_age(store, new_run, monkeypatch, newest, given):
+    """
+    One and two letters are looked for among the newest runs first; nothing is missed when those do not fill a page.
+    """
+    monkeypatch.setattr(search, "NEWEST", newest)
+    runs = store.accept(
+        [
+            new_run(
+                text="snow" if number % 2 else "fog",
+                tags=("odd",) if number % 3 else (),
+                campaign=f"c{number % 2}",
+            )
+            for number in range(12)
+        ]
+    )
+    for run in runs[:6]:
+        store.cancel(run.id)
+    given = given | ({"before": runs[9].seq} if "before" in given else {})
+    for text in ("s", "sn", "f s", "zq"):
+        long = {"s": "snow", "sn": "snow", "f s": "fog snow", "zq": "zqx"}[text]
+        short = store.page(Query(text=text, **given))
+
+        assert store.page(Query(text=long, **given)) == short, text
