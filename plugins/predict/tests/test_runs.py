@@ -1,0 +1,208 @@
+"""From a request to its end, through real processes: a double that misbehaves as the program does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import attrs
+import pytest
+
+from cosmos_core.run import State
+from cosmos_core.submission import Ask
+from cosmos_core.work import Worker
+
+SMALL = {"resolution": "64,128"}
+
+
+def ask(prompt, **options):
+    return Ask(prompt=prompt, backend="predict2.5", seed=options.pop("seed", 1), options={**SMALL, **options})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "state", "said"),
+    [
+        ("block-prompt", State.BLOCKED, "refused the prompt: block-prompt"),
+        ("block-video", State.BLOCKED, "refused the video"),
+        ("block-silent", State.BLOCKED, "the exit code is 0, after the video was looked at"),
+        ("crash", State.FAILED, "RuntimeError: CUDA error"),
+        ("oom", State.FAILED, "more GPUs do not help"),
+        ("truncated", State.REJECTED, ""),
+        ("pointer", State.REJECTED, "pointer"),
+        ("echo-other", State.FAILED, "used seed 2 where 1 was sent"),
+    ],
+)
+def test_each_misbehaviour_has_its_own_ending(cosmos, work, prompt, state, said):
+    """
+    Blocked is not failed, failed is not missing, and nothing of it is sealed.
+    """
+    runs = cosmos.submit_many([ask(prompt)])
+    (run,) = work(*runs)
+
+    assert (state, None) == (run.state, run.artifact), run.reason
+    assert said in run.reason
+
+
+def test_a_native_pass_is_sealed_as_what_it_is(cosmos, work):
+    """
+    5 s are asked for; 93 frames at 16 a second come, and the record keeps the four numbers apart.
+    """
+    (run,) = work(*cosmos.submit_many([ask("a street", seconds=5, delivery_fps=24)]))
+    record = (run.artifact.path.parent / "artifact.json").read_text()
+
+    assert State.SEALED == run.state
+    assert (93, 16) == (run.artifact.frames, run.artifact.fps)
+    assert '"seconds": 5.0' in record
+    assert '"delivery_fps": 24' in record
+
+
+def test_ten_seconds_with_autoregression_are_160_frames(cosmos, work):
+    """
+    Two chunks with an overlap of one frame make exactly what was asked for.
+    """
+    (run,) = work(*cosmos.submit_many([ask("a street", seconds=10, enable_autoregressive=True)]))
+
+    assert State.SEALED == run.state, run.reason
+    assert 160 == run.artifact.frames
+
+
+def test_a_batch_keeps_what_was_made_before_a_crash_and_makes_the_rest_again(cosmos, work):
+    """
+    The program dies on its second sample: the first is sealed, the second fails, the third is queued again and sealed.
+    """
+    asks = [ask("a street", seed=1), ask("crash", seed=2), ask("a square", seed=3)]
+    object.__setattr__(
+        cosmos, "settings", attrs.evolve(cosmos.settings, queue=attrs.evolve(cosmos.settings.queue, batch=3))
+    )
+    runs = work(*cosmos.submit_many(asks))
+
+    assert [State.SEALED, State.FAILED, State.SEALED] == [run.state for run in runs], [
+        run.reason for run in runs
+    ]
+
+
+def test_one_file_for_every_length_is_not_sealed_twice(cosmos, work):
+    """
+    The old campaign's 207 contents under 496 names: the second request gets the first one's bytes, and is rejected.
+    """
+    asks = [ask("same-bytes", seconds=seconds) for seconds in (5, 4)]
+    runs = work(*cosmos.submit_many(asks))
+
+    assert sorted([State.REJECTED, State.SEALED]) == sorted(run.state for run in runs)
+    assert any("same bytes" in run.reason for run in runs)
+
+
+def test_a_program_that_ignores_the_length_is_found_by_counting(cosmos, work):
+    """
+    It saves 93 frames where 160 were planned, says success, and is rejected.
+    """
+    (run,) = work(*cosmos.submit_many([ask("same-bytes", seconds=10, enable_autoregressive=True)]))
+
+    assert State.REJECTED == run.state
+    assert "93 frames, not the 160" in run.reason
+
+
+def test_a_hanging_program_is_stopped_when_asked(cosmos, checkout):
+    """
+    Cancelling ends the program itself, which took our own one's place.
+    """
+    (run,) = cosmos.submit_many([ask("hang")])
+    thread = threading.Thread(target=Worker(cosmos.site).work, kwargs={"until_idle": True})
+    thread.start()
+    end = time.monotonic() + 30
+    while cosmos.store.run(run.id).state is not State.RUNNING:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    cosmos.store.cancel(run.id)
+    thread.join(timeout=40)
+
+    assert State.CANCELLED == cosmos.store.run(run.id).state
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "verdict"),
+    [
+        ("a street", {}, "ok"),
+        ("fails-open", {}, "warn"),
+        ("a street", {"disable_guardrails": True}, "warn"),
+    ],
+)
+def test_the_guardrail_is_believed_when_the_log_proves_it(cosmos, work, prompt, options, verdict):
+    """
+    Switched on, but with no safety model found, is as good as off.
+    """
+    (run,) = work(*cosmos.submit_many([ask(prompt, **options)]))
+    findings = cosmos.store.attempts(run.id)[-1].findings
+    (found,) = [one for one in findings if one.check == "guardrail.effective"]
+
+    assert (State.SEALED, verdict) == (run.state, found.level)
+
+
+def test_a_host_without_a_checkout_says_so(cosmos, work, checkout):
+    """
+    The run fails with where it was looked for, and with what to set.
+    """
+    (checkout / "examples" / "inference.py").unlink()
+    (run,) = work(*cosmos.submit_many([ask("a street")]))
+
+    assert State.FAILED == run.state
+    assert "set COSMOS_PREDICT25_REPO" in run.reason
+
+
+@pytest.mark.parametrize("kind", ["image2world", "video2world"])
+def test_a_clip_is_where_a_world_begins(cosmos, work, make_clip, kind):
+    """
+    The input lies in the job's folder under its digest, where the program finds it beside its parameter file.
+    """
+    clip = make_clip("street", frames=8, width=128, height=64)
+    asked = attrs.evolve(ask("a street", inference_type=kind), clip=str(clip.folder))
+    (run,) = work(*cosmos.submit_many([asked]))
+
+    assert State.SEALED == run.state, run.reason
+    assert 93 == run.artifact.frames
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-i", "a.json", "-o", "out", "--model", "14B"],
+        ["-i", "a.json", "-o", "out", "--enable-autoregressive"],
+        ["-i", "a.json", "-o", "out", "--disable-guardrails", "True"],
+        ["-i", "a.json", "-o", "out", "--fps", "24"],
+    ],
+)
+def test_the_double_refuses_what_the_program_refuses(checkout, words):
+    """
+    Flags that do not exist, or have another arity, end it with exit code 2.
+    """
+    done = subprocess.run(
+        [sys.executable, str(checkout / "examples" / "inference.py"), *words],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert 2 == done.returncode
+
+
+def test_the_double_keeps_only_the_last_input(checkout, tmp_path):
+    """
+    Two ``-i`` are exit code 0 and one sample, as with the program: so we never write two.
+    """
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_text(
+            f'{{"name": "{name}", "inference_type": "text2world", "prompt": "block-prompt"}}'
+        )
+    done = subprocess.run(
+        [sys.executable, str(checkout / "examples" / "inference.py"), *"-i a.json -i b.json -o out".split()],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert 0 == done.returncode
+    assert not (tmp_path / "out" / "a.json").exists()
+    assert (tmp_path / "out" / "b.json").exists()
