@@ -76,7 +76,8 @@ def differences(facts: MediaFacts, decoded: int, wanted: Expectation | Spec, *, 
         yield f"{decoded} frames, not the {wanted.frames} that were planned"
     if (facts.width, facts.height) != (wanted.width, wanted.height):
         yield f"{facts.width}x{facts.height} pixels, not {wanted.width}x{wanted.height}"
-    if abs(facts.fps - wanted.fps) > fps:
+    # A still picture has no rate; the one its reader makes up is nobody's wish.
+    if wanted.frames > 1 and abs(facts.fps - wanted.fps) > fps:
         yield f"{float(facts.fps):g} frames a second, not {float(wanted.fps):g}"
 
 

@@ -130,6 +130,7 @@ def test_a_rate_may_differ_by_a_hundredth(tmp_path):
 
     assert [] == list(video.differences(facts, 12, make_spec(fps=Fraction(2398, 100)), fps=0.01))
     assert ["23.976 frames a second, not 24"] == list(video.differences(facts, 12, make_spec(), fps=0.01))
+    assert [] == list(video.differences(facts, 1, make_spec(frames=1), fps=0.01))  # a picture has no rate
 
 
 def test_every_difference_is_named(tmp_path):
