@@ -250,6 +250,7 @@ class Cosmos:
         Raises:
             HostError: no slot of this workspace can run one of them.
             InputError: the queue is paused.
+            VerifyError: nothing is left but outputs that could not be verified.
         """
         from cosmos_core.work import Worker
 
@@ -281,6 +282,8 @@ class Cosmos:
                     on_change(now)
             if all(run.state.is_final for run in seen.values()):
                 return tuple(seen.values())
+            if while_working is not None:
+                _refuse_the_unverified(seen.values())
             if while_working is not None and while_working.done():
                 while_working.result()
                 raise InputError("the worker has stopped", hint="see why: cosmos status")
@@ -418,6 +421,20 @@ def raise_unless_sealed(run: Run) -> Run:
             raise VerifyError(f"run {run.id} was rejected: {run.reason}", hint=f"cosmos show {run.id}")
         case _:
             raise ModelError(f"run {run.id} is {run.state}: {run.reason}", hint=f"cosmos logs {run.id}")
+
+
+def _refuse_the_unverified(runs: Iterable[Run]) -> None:
+    """Wait no longer when nothing is left but outputs that could not be verified.
+
+    Raises:
+        VerifyError: naming one, with its reason.
+    """
+    left = [run for run in runs if not run.state.is_final]
+    if left and all(run.state is State.RETURNED and run.reason for run in left):
+        raise VerifyError(
+            f"run {left[0].id} waits to be verified: {left[0].reason}",
+            hint="mend that, then: cosmos work; its output is kept",
+        )
 
 
 def _sweep(clips: Path) -> None:

@@ -48,9 +48,9 @@ log = logging.getLogger(__name__)
 LONGEST_BACKOFF = 30.0
 LONGEST_LINE = 1 << 16
 FETCHES = 3
+"""How often a file is fetched again that came home with another digest than it had on its host."""
 HARVEST = 5.0
 """Seconds between looks for finished runs of a batch whose job goes on."""
-"""How often a file is fetched again that came home with another digest than it had on its host."""
 
 
 class Interrupted(CosmosError):

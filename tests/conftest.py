@@ -1,4 +1,6 @@
-"""The databases that the store is tested on: SQLite in a file, and a PostgreSQL server of our own.
+"""What tests in several folders use: the databases that the store is tested on, and commands that are typed.
+
+The databases are SQLite in a file, and a PostgreSQL server of our own.
 
 ``COSMOS_TEST_POSTGRES_URL`` names a server to use instead, such as ``postgresql://user@host/postgres``; the user must
 be allowed to create databases.
@@ -7,12 +9,16 @@ be allowed to create databases.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import secrets
+import signal
+import subprocess
 import sys
+import time
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -150,3 +156,110 @@ def _private_postgres() -> Any:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+class Said(NamedTuple):
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def facts(self) -> Any:
+        """The one JSON object on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """The JSON objects on stdout, one a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """``say("list", "--json")``: type a command in this process."""
+    from cosmos_core.cli.root import root
+
+    def typed(*words: object) -> Said:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            root.main([str(word) for word in words])
+        return Said(ended.value.code, *capsys.readouterr())
+
+    return typed
+
+
+@pytest.fixture
+def begin() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """``begin("work")``: a ``cosmos`` beside the test; what still runs at its end is ended."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def start(*words: object, code: str = "", **settings: Any) -> subprocess.Popen[str]:
+        what = ["-c", code] if code else ["-m", "cosmos_core.cli"]
+        process = subprocess.Popen(
+            [sys.executable, *what, *map(str, words)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            **settings,
+        )
+        begun.append(process)
+        return process
+
+    yield start
+    for process in begun:
+        if process.poll() is None:
+            if hasattr(signal, "SIGCONT"):
+                process.send_signal(signal.SIGCONT)
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def program(begin: Callable[..., subprocess.Popen[str]]) -> Callable[..., Said]:
+    """``program("run", …)``: type a command as a program and wait for its end."""
+
+    def run(*words: object, timeout: float = 120, **settings: Any) -> Said:
+        process = begin(*words, **settings)
+        out, err = process.communicate(timeout=timeout)
+        return Said(process.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture
+def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``distribution("name", {"plugin": "module"}, {"module.py": source})``: install one, for children too."""
+    site = tmp_path / "site"
+
+    def install(name: str, entries: dict[str, str], files: dict[str, str] | None = None) -> None:
+        folder = site / f"{name.replace('-', '_')}-1.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        points = "".join(f"{key} = {value}\n" for key, value in entries.items())
+        (folder / "entry_points.txt").write_text(f"[cosmos_core]\n{points}")
+        for file, source in (files or {}).items():
+            (site / file).write_text(source, "utf-8")
+            monkeypatch.delitem(sys.modules, Path(file).stem, raising=False)
+        monkeypatch.syspath_prepend(str(site))
+        path = [str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(dict.fromkeys(filter(None, path))))
+
+    return install
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., Any]:
+    """``wait_for(lambda: …)``: until it is true; fails when it never is."""
+
+    def waited(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+        until = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < until, "it never came"
+            time.sleep(0.02)
+        return found
+
+    return waited

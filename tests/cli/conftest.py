@@ -2,69 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 DOUBLE = {"double": "cosmos_core.testing.double"}
 
 
-class Said(NamedTuple):
-    """How a command ended and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def facts(self):
-        """The one JSON object on stdout."""
-        return json.loads(self.out)
-
-    @property
-    def lines(self):
-        """The JSON objects on stdout, one a line."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
 @pytest.fixture
-def say(capsys):
-    """``say("list", "--json")``: type a command in this process."""
-    from cosmos_core.cli.root import root
-
-    def typed(*words):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            root.main([str(word) for word in words])
-        return Said(ended.value.code, *capsys.readouterr())
-
-    return typed
-
-
-@pytest.fixture
-def plugin(tmp_path, monkeypatch):
-    """``plugin("name", "name = 'module'", {"module.py": source})``: install a distribution, for children too."""
-    site = tmp_path / "site"
-
-    def install(name, entries, files=()):
-        folder = site / f"{name.replace('-', '_')}-1.0.dist-info"
-        folder.mkdir(parents=True)
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        points = "".join(f"{key} = {value}\n" for key, value in entries.items())
-        (folder / "entry_points.txt").write_text(f"[cosmos_core]\n{points}")
-        for file, source in dict(files).items():
-            (site / file).write_text(source)
-        monkeypatch.syspath_prepend(str(site))
-        monkeypatch.setenv(
-            "PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
-        )
-
-    return install
+def plugin(distribution):
+    """``plugin("name", {"name": "module"}, {"module.py": source})``: install a distribution, for children too."""
+    return distribution
 
 
 @pytest.fixture
@@ -88,46 +36,6 @@ def street(here):
 
     with Cosmos(here.root) as cosmos:
         return cosmos.clip(make_clip(here.clips / "street"))
-
-
-def started(*words, **settings):
-    """A ``cosmos`` that runs beside the test."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "cosmos_core.cli", *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        **settings,
-    )
-
-
-@pytest.fixture
-def begin():
-    """``begin("work")``: a ``cosmos`` beside the test; what still runs at its end is ended."""
-    begun = []
-
-    def start(*words, **settings):
-        begun.append(started(*words, **settings))
-        return begun[-1]
-
-    yield start
-    for process in begun:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def program(begin):
-    """``program("run", …)``: type a command as a program and wait for its end."""
-
-    def run(*words, timeout=120, **settings):
-        process = begin(*words, **settings)
-        out, err = process.communicate(timeout=timeout)
-        return Said(process.returncode, out, err)
-
-    return run
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -20,7 +19,7 @@ def _store_files(cosmos):
 
 
 @pytest.mark.parametrize("what", ["deleted", "replaced"])
-def test_a_worker_stops_when_its_store_is_gone(cosmos, submit, what):
+def test_a_worker_stops_when_its_store_is_gone(cosmos, submit, what, wait_for):
     """
     One sentence, the exit code of the store's errors, within seconds; the job goes on and its folder is kept.
     """
@@ -86,10 +85,3 @@ def test_a_store_that_is_put_back_is_the_same(cosmos, submit, tmp_path):
     (tmp_path / "away").rename(path)
 
     assert State.QUEUED == cosmos.store.run(run.id).state
-
-
-def wait_for(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)

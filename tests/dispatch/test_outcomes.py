@@ -79,7 +79,7 @@ def test_one_bad_sample_costs_the_batch_nothing_but_itself(cosmos, submit):
     assert {State.SEALED} == {run.state for run in after.values()}
 
 
-def test_a_finished_run_is_sealed_while_its_batch_goes_on(cosmos, submit, monkeypatch):
+def test_a_finished_run_is_sealed_while_its_batch_goes_on(cosmos, submit, monkeypatch, wait_for):
     """
     Nobody waits for the last of a batch to see the first; a result that is home is not judged twice.
     """
@@ -98,7 +98,7 @@ def test_a_finished_run_is_sealed_while_its_batch_goes_on(cosmos, submit, monkey
     assert 1 == len(list((cosmos.workspace.outputs / quick.id).iterdir()))
 
 
-def test_a_broken_result_is_rejected_while_its_batch_goes_on(cosmos, submit, monkeypatch):
+def test_a_broken_result_is_rejected_while_its_batch_goes_on(cosmos, submit, monkeypatch, wait_for):
     """
     What is judged early is judged as strictly.
     """
@@ -158,7 +158,7 @@ def test_equal_bytes_under_two_recipes_are_not_sealed_twice(cosmos, submit, monk
 
 
 @pytest.mark.parametrize("prompt", ["hang", "stubborn"])
-def test_cancelling_stops_the_job_and_says_so(cosmos, submit, prompt):
+def test_cancelling_stops_the_job_and_says_so(cosmos, submit, prompt, wait_for):
     """
     A cancelled run is cancelled, not failed, even if its process had to be killed.
     """
@@ -175,7 +175,7 @@ def test_cancelling_stops_the_job_and_says_so(cosmos, submit, prompt):
     assert () == cosmos.store.leases()
 
 
-def test_a_worker_that_is_asked_to_go_leaves_the_job_running(cosmos, submit):
+def test_a_worker_that_is_asked_to_go_leaves_the_job_running(cosmos, submit, wait_for):
     """
     Ctrl-C ends the worker, not the job; the next worker follows it to its end at once.
     """
@@ -314,13 +314,6 @@ def test_an_error_nobody_foresaw_costs_attempts_and_not_the_worker(cosmos, submi
 
     assert (State.FAILED, State.SEALED) == (cosmos.store.run(bad.id).state, cosmos.store.run(good.id).state)
     assert "in somebody's plugin" in cosmos.store.run(bad.id).reason
-
-
-def wait_for(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
 
 
 def test_a_duplicate_of_long_ago_is_seen(cosmos, submit, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -82,7 +81,7 @@ def test_it_is_sealed_once_its_check_answers(cosmos, submit, broken):
     assert () == cosmos.store.leases()
 
 
-def test_a_worker_that_stays_tries_again_by_itself(cosmos, submit, broken):
+def test_a_worker_that_stays_tries_again_by_itself(cosmos, submit, broken, wait_for):
     """
     Nobody has to start it anew: it tries again, later and later.
     """
@@ -100,8 +99,13 @@ def test_a_worker_that_stays_tries_again_by_itself(cosmos, submit, broken):
     assert not thread.is_alive()
 
 
-def wait_for(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
+def test_whoever_waits_for_the_run_is_told(cosmos, submit, broken):
+    """
+    `cosmos run` and `Cosmos.finish` do not wait for ever: the others are finished, then the reason is said.
+    """
+    sour, good = submit("sour", "a street")
+
+    with pytest.raises(VerifyError, match=f"run {sour.id} waits to be verified: .*sour grapes"):
+        cosmos.finish([sour, good])
+
+    assert State.SEALED is cosmos.store.run(good.id).state

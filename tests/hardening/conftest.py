@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import NamedTuple
 
 import attrs
 import pytest
@@ -19,40 +12,14 @@ from cosmos_core.spec import Prompt, Spec
 from cosmos_core.store import NewRun
 from cosmos_core.testing.media import make_clip
 
-POINT = "[cosmos_core]\n{} = {}\n"
-
-
-class Said(NamedTuple):
-    """How a command ended and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def facts(self):
-        """The one JSON object on stdout."""
-        return json.loads(self.out)
-
 
 @pytest.fixture
-def plugin(tmp_path, monkeypatch):
+def plugin(distribution):
     """``plugin("bad", source)``: install a distribution of one module, for children too."""
-    site = tmp_path / "site"
 
     def install(name, source="", *, module=""):
-        folder = site / f"cosmos_core_{name}-1.0.dist-info"
-        folder.mkdir(parents=True)
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: cosmos-core-{name}\nVersion: 1.0\n")
-        (folder / "entry_points.txt").write_text(POINT.format(name, module or f"hardening_{name}"))
-        if source:
-            (site / f"hardening_{name}.py").write_text(source, "utf-8")
-            monkeypatch.delitem(sys.modules, f"hardening_{name}", raising=False)
-        monkeypatch.syspath_prepend(str(site))
-        path = os.pathsep.join(
-            dict.fromkeys(filter(None, [str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]))
-        )
-        monkeypatch.setenv("PYTHONPATH", path)
+        made = f"hardening_{name}"
+        distribution(f"cosmos-core-{name}", {name: module or made}, {f"{made}.py": source} if source else {})
 
     return install
 
@@ -117,74 +84,6 @@ def queue(cosmos):
         object.__setattr__(cosmos, "settings", settings)
 
     return changed
-
-
-@pytest.fixture
-def say(capsys):
-    """``say("list", "--json")``: type a command in this process."""
-    from cosmos_core.cli.root import root
-
-    def typed(*words):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            root.main([str(word) for word in words])
-        return Said(ended.value.code, *capsys.readouterr())
-
-    return typed
-
-
-@pytest.fixture
-def begin():
-    """``begin("work")``: a ``cosmos`` beside the test; what still runs at its end is ended."""
-    begun = []
-
-    def start(*words, code="", **settings):
-        what = ["-c", code] if code else ["-m", "cosmos_core.cli"]
-        process = subprocess.Popen(
-            [sys.executable, *what, *map(str, words)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            **settings,
-        )
-        begun.append(process)
-        return process
-
-    yield start
-    for process in begun:
-        if process.poll() is None:
-            if hasattr(signal, "SIGCONT"):
-                process.send_signal(signal.SIGCONT)
-            process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def program(begin):
-    """``program("run", …)``: type a command as a program and wait for its end."""
-
-    def run(*words, timeout=60, **settings):
-        process = begin(*words, **settings)
-        out, err = process.communicate(timeout=timeout)
-        return Said(process.returncode, out, err)
-
-    return run
-
-
-@pytest.fixture
-def wait_for():
-    """``wait_for(lambda: …)``: until it is true; fails when it never is."""
-
-    def waited(condition, seconds=20.0):
-        until = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < until, "it never came"
-            time.sleep(0.02)
-        return found
-
-    return waited
 
 
 @pytest.fixture

@@ -404,3 +404,28 @@ def test_a_parked_batch_says_why_and_leaves_its_slot(store, accept, take, bring_
     assert (lease.batch.id, 2) == (again.batch.id, again.batch.fence)
     with pytest.raises(LeaseLost):
         store.park(lease, {}, seconds=1.0)
+
+
+def test_a_slot_that_is_lost_in_the_same_instant_costs_no_run(store, open_store, accept, take):
+    """
+    Another batch for the slot is on its way when the claim has chosen its runs: they go back as they were, unharmed.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from cosmos_core.store import claims
+
+    accept(2)
+    other = open_store()
+    rival = {"id": "brival", "backend": "x", "load_key": "x", "host": "local", "slot": 0, "gpu": ""}
+    with ThreadPoolExecutor(1) as thread:
+        with other._db.write() as connection:
+            held = {"attempt": 1, "fence": 1, "owner": "worker-2", "seconds": 30.0}
+            connection.execute(claims.OPEN_BATCH, rival | held).one()
+            claimed = thread.submit(take, slot=0)
+            time.sleep(0.5)
+            assert not claimed.done()
+        assert claimed.result(timeout=20) is None
+
+    assert ["brival"] == [held.batch for held in store.leases()]
+    assert [0, 0] == [store.run(waiting.id).attempt for waiting in store.waiting()]
+    assert 2 == len(take(slot=1).batch.requests)
