@@ -50,6 +50,11 @@ class Dockerd:
         """For ``docker --host`` and for the option ``docker_host``."""
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and neither stopped nor killed since."""
+        return self._process is not None
+
     def docker(self, *words: str, stdin: bytes = b"", check: bool = True) -> bytes:
         """What ``docker`` answers to *words*.
 

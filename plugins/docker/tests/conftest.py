@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from cosmos_core_docker.options import DockerOptions
 from cosmos_core_docker.session import DockerSession
 
+from cosmos_core import Cosmos
 from cosmos_core.builtin.local.session import LocalSession
-from cosmos_core.extend import Host, Job, JobState
+from cosmos_core.extend import Host, Job, JobState, Prompt, Spec
+from cosmos_core.run import new_id
+from cosmos_core.store import NewRun
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -82,3 +92,103 @@ def says():
         return said
 
     return wait
+
+
+@pytest.fixture
+def host_options(dockerd, image):
+    """What stands in ``[hosts.box.options]``; a test may change it before it asks for ``cosmos``."""
+    return {"docker_host": dockerd.address, "image": image}
+
+
+@pytest.fixture
+def cosmos(cosmos, host_options, tmp_path, monkeypatch):
+    """A workspace whose one host is this machine's containers, with the boxed model on offer here and in programs."""
+    site = tmp_path / "site"
+    facts = site / "cosmos_core_boxed-1.0.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: cosmos-core-boxed\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[cosmos_core]\nboxed = boxed\n")
+    for name in ("boxed.py", "model.py"):
+        shutil.copy(HERE / name, site)
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    for name in ("boxed", "model"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    root = cosmos.workspace.root
+    cosmos.close()
+    with (root / "cosmos.toml").open("a") as out:
+        options = "\n".join(f"{name} = {json.dumps(value)}" for name, value in host_options.items())
+        out.write(
+            f'\n[hosts.local]\nslots = 0\n[hosts.box]\ntransport = "docker"\n[hosts.box.options]\n{options}\n'
+        )
+    with Cosmos(root) as opened:
+        yield opened
+
+
+@pytest.fixture
+def submit(cosmos):
+    """``submit("a street", "a crash")``: runs of the boxed model, accepted together."""
+
+    def submitted(*prompts):
+        specs = [
+            Spec(backend="boxed", prompt=Prompt(text), frames=6, fps=24, width=64, height=48, seed=seed)
+            for seed, text in enumerate(prompts)
+        ]
+        return cosmos.store.accept(
+            [NewRun(id=new_id("r"), name="test", spec=spec, load_key="boxed", seconds=1.0) for spec in specs]
+        )
+
+    return submitted
+
+
+@pytest.fixture
+def worker(cosmos):
+    """``worker("put:after")``: a worker process that kills itself there; without a word, one that does not."""
+    started = []
+
+    def start(kill_at=""):
+        argv = [sys.executable, str(HERE / "worker.py"), str(cosmos.workspace.root), kill_at]
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def log_of(cosmos):
+    """``log_of(run)``: what is home of the log of a run's batch."""
+
+    def read(run):
+        path = cosmos.workspace.log(cosmos.store.run(run.id).batch or "none")
+        return path.read_text("utf-8", "replace") if path.is_file() else ""
+
+    return read
+
+
+@pytest.fixture
+def wait_for():
+    """``wait_for(lambda: ...)``: until it is true; fails when it never is."""
+
+    def wait(condition, seconds=60.0):
+        end = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < end, "it never came"
+            time.sleep(0.05)
+        return found
+
+    return wait
+
+
+@pytest.fixture
+def containers(dockerd):
+    """``containers()``: the names of all containers of the engine that are ours, dead or alive."""
+
+    def names():
+        wanted = ("ps", "--all", "--filter", "label=cosmos.workspace", "--format", "{{.Names}}")
+        return dockerd.docker(*wanted).decode().split()
+
+    return names
