@@ -139,14 +139,14 @@ def _images(session: DockerSession, options: DockerOptions) -> Iterator[Finding]
             continue
         ran = session.engine.say(
             *("run", "--rm", "--pull", "never", "--network", "none"),
-            *("--entrypoint", options.python, image, "-I", "-S", "-c", _VERSION),
+            *("--entrypoint", options.image_python, image, "-I", "-S", "-c", _VERSION),
             timeout=SLOW,
         )
         version = ran.out.decode("ascii", "replace").strip()
         if ran.code:
             yield fail(
-                f"the image {image} has no {options.python} of 3.8 or newer: {version or sentence(ran)}",
-                hint="options: python = the path of one in the image",
+                f"the image {image} has no {options.image_python} of 3.8 or newer: {version or sentence(ran)}",
+                hint="options: image_python = the path of one in the image",
                 check=CHECK,
             )
         else:

@@ -55,8 +55,8 @@ class Container:
 
 
 @attrs.frozen(kw_only=True)
-class Ended:
-    """What the engine says of a container that is not alive."""
+class Inspected:
+    """What the engine knows of one container beyond its place in a list."""
 
     code: int
     oom: bool
@@ -121,13 +121,13 @@ class Engine:
         found = self.list(f"name=^/?{name.replace('.', '[.]')}$" for name in wanted) if wanted else {}
         return {name: found[name] for name in wanted if name in found}
 
-    def ended(self, names: Sequence[str]) -> Mapping[str, Ended]:
-        """How these containers ended; those that vanished meanwhile are left out."""
+    def inspect(self, names: Sequence[str]) -> Mapping[str, Inspected]:
+        """These containers one by one, by name; those that vanished meanwhile are left out."""
         if not names:
             return {}
         line = '{"name":{{json .Name}},"image":{{json .Image}},"state":{{json .State}}}'
         out = self.say("container", "inspect", "--format", line, *names).out
-        return dict(map(_ended, out.decode("utf-8", "replace").splitlines()))
+        return dict(map(_inspected, out.decode("utf-8", "replace").splitlines()))
 
     def last_words(self, name: str) -> str:
         """What a container said on its own output, for one that died before its launcher wrote anything."""
@@ -150,10 +150,10 @@ def sentence(ran: Ran) -> str:
     return " ".join(said)[:LONGEST_WORDS] or f"exit code {ran.code}"
 
 
-def _ended(line: str) -> tuple[str, Ended]:
+def _inspected(line: str) -> tuple[str, Inspected]:
     found: dict[str, Any] = json.loads(line)
     state = found["state"]
-    ended = Ended(
+    ended = Inspected(
         code=int(state["ExitCode"]),
         oom=bool(state["OOMKilled"]),
         error=str(state["Error"]),

@@ -71,7 +71,7 @@ class DockerOptions:
     run_as: str = _field("", "uid:gid of the container's processes; the image's own if empty")
     runtime: str = _field("", "such as nvidia, for an engine without --gpus; GPUs are then named by variable")
     entrypoint: str = _field("", "none: leave the image's own entry point out; or one instead of it")
-    python: str = _field("python3", "the image's Python, 3.8 or newer, that carries the job")
+    image_python: str = _field("python3", "the image's Python, 3.8 or newer, that carries the job")
     extra: tuple[str, ...] = _field((), "more words for docker create, before the image")
     docker: tuple[str, ...] = _field(("docker",), "how docker is called on the host, such as sudo -n docker")
     docker_host: str = _field(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cosmos_core.extend import Handle, Host, Job, Placed, Ran, RemoteFile, Report, Shell
-    from cosmos_core_docker.engine import Container, Ended
+    from cosmos_core_docker.engine import Container, Inspected
 
 REFUSED = 125
 """Docker's own exit code for a container that it would not make or start."""
@@ -55,7 +55,7 @@ class DockerSession:
         self._host = host
         self._options = options
         self._workspace = workspace
-        self._account: tuple[str, str] | None = None
+        self._account: tuple[int, int] | None = None
 
     @classmethod
     def lay(cls, below: Shell, host: Host, state: Path) -> DockerSession:
@@ -170,9 +170,12 @@ class DockerSession:
             return
         if self._state(handle) is JobState.ACTIVE:
             self.stop(handle, grace=SWEEP_GRACE)
-        # In this order every step can be taken again: the files are ours before the image may go.
-        self._own(handle)
         if (found := self._container(handle)) is not None:
+            if found.lives:
+                # Its launcher has written its exit, and leaves in a moment.
+                self._ask("stop", "-t", "1", found.name)
+            # In this order every step can be taken again: the files are ours before the image may go.
+            self._own(handle)
             self._drop(found)
         self.below.remove(handle)
 
@@ -203,10 +206,10 @@ class DockerSession:
         """Let go of the line. Jobs go on."""
         self.below.close()
 
-    def _look(self, handles: Sequence[Handle]) -> tuple[Mapping[str, Container], Mapping[str, Ended]]:
+    def _look(self, handles: Sequence[Handle]) -> tuple[Mapping[str, Container], Mapping[str, Inspected]]:
         """The containers of these jobs by name, and how those that are not alive ended."""
         found = self.engine.named(words.name_of(each.key) for each in handles)
-        return found, self.engine.ended([each.name for each in found.values() if not each.lives])
+        return found, self.engine.inspect([each.name for each in found.values() if not each.lives])
 
     def _left(self, handle: Handle) -> JobStatus:
         return self.below.left([handle])[handle.key]
@@ -263,12 +266,12 @@ class DockerSession:
             return
         found = self._container(handle)
         if found is not None and found.state == "created":
-            ended = self.engine.ended([found.name]).get(found.name)
+            ended = self.engine.inspect([found.name]).get(found.name)
             code = ended.code if ended and ended.code else REFUSED
             self._settle(handle, Exit(code=code), f"docker could not start the container: {sentence(ran)}")
 
     def _judge(
-        self, handle: Handle, left: JobStatus, container: Container | None, ended: Ended | None
+        self, handle: Handle, left: JobStatus, container: Container | None, ended: Inspected | None
     ) -> JobStatus:
         """What is true of a job, by its files and its container."""
         if left.state is JobState.EXITED and left.exit is not None:
@@ -283,7 +286,7 @@ class DockerSession:
             return JobStatus(state=JobState.LOST, reason="its container is gone and left no exit")
         return self._judge_end(handle, left, ended)
 
-    def _judge_end(self, handle: Handle, left: JobStatus, ended: Ended) -> JobStatus:
+    def _judge_end(self, handle: Handle, left: JobStatus, ended: Inspected) -> JobStatus:
         """A container that ended, or could not begin, without a word of its launcher."""
         if why := self._asked_to_stop(handle):
             return self._settle(handle, Exit(code=ended.code, stopped=why, oom=ended.oom))
@@ -296,7 +299,7 @@ class DockerSession:
         reason = f"the container ended with code {ended.code} before the job began: {said}"
         return self._settle(handle, Exit(code=ended.code or REFUSED), reason)
 
-    def _judge_exit(self, handle: Handle, left: JobStatus, exit_: Exit, ended: Ended | None) -> JobStatus:
+    def _judge_exit(self, handle: Handle, left: JobStatus, exit_: Exit, ended: Inspected | None) -> JobStatus:
         """A launcher's own word, where the engine may know better why."""
         if exit_.stopped == "cancelled" and not self._asked_to_stop(handle):
             # The engine was shut down, or somebody typed docker stop: nobody of ours cancelled anything.
@@ -322,27 +325,31 @@ class DockerSession:
         return JobStatus(state=JobState.EXITED, exit=exit_, reason=said)
 
     def _own(self, handle: Handle) -> None:
-        """Make the files that a container's user wrote ours to read and to remove, once its processes are gone.
+        """Make what a container's user wrote ours to read and, once its processes are gone, ours to remove.
 
         A container that runs as root writes as root, and whoever reaches the host need not be.
         """
         user, group = self._account = self._account or self._who()
-        if user == "0":
+        if user == 0 or not self._strays(handle, "-user", str(user)):
             return
-        foreign = self.below.run(
-            ["find", handle.folder, "!", "-user", user, "-print", "-quit"], timeout=300.0
-        )
-        found = self._container(handle) if foreign.out else None
-        if found is None or found.lives:
+        if (found := self._container(handle)) is None or not (facts := self.engine.inspect([found.name])):
             return
-        if (ended := self.engine.ended([found.name]).get(found.name)) is not None:
-            self.engine.ask(*words.hand_over(self._options, ended.image, handle.folder, (user, group)))
+        image = facts[found.name].image
+        if not found.lives:
+            self.engine.ask(*words.hand_over(self._options, image, handle.folder, (user, group)))
+        elif self._strays(handle, "-readable"):
+            # Its files must stay its own: it need not be root, and is not done with them.
+            self.engine.ask(*words.let_read(self._options, image, handle.folder))
 
-    def _who(self) -> tuple[str, str]:
-        user, group = (
-            self.below.run(["id", which]).out.decode("ascii", "replace").strip() for which in ("-u", "-g")
-        )
-        return user, group
+    def _strays(self, handle: Handle, *test: str) -> bool:
+        """Whether a file of the job fails *test* of ``find``."""
+        argv = ["find", handle.folder, "!", "-type", "l", "!", *test, "-print", "-quit"]
+        return bool(self.below.run(argv, timeout=300.0).out)
+
+    def _who(self) -> tuple[int, int]:
+        """The account that reaches the host."""
+        user, group = (self.below.run(["id", which]).out for which in ("-u", "-g"))
+        return int(user), int(group)
 
     def _drop(self, container: Container) -> None:
         self._ask("rm", "--force", container.name)
@@ -361,6 +368,6 @@ def _may_be_memory(left: JobStatus) -> bool:
     return left.exit is not None and left.exit.code != 0 and not (left.exit.stopped or left.exit.oom)
 
 
-def _is_unborn(container: Container, ended: Ended) -> bool:
+def _is_unborn(container: Container, ended: Inspected) -> bool:
     """Whether it was made and nobody tried to start it yet."""
     return container.state == "created" and not ended.code

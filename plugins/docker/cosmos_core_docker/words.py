@@ -12,7 +12,7 @@ from cosmos_core import launcher
 from cosmos_core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cosmos_core.extend import Job
     from cosmos_core_docker.options import DockerOptions
@@ -39,18 +39,21 @@ os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv[1:]])
 
 HAND_OVER = """\
 import os, stat, sys
-top, uid, gid = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+top, uid, gid, file_bits, folder_bits = sys.argv[1], *(int(word, 8) for word in sys.argv[2:])
 def give(path):
     os.lchown(path, uid, gid)
     mode = os.lstat(path).st_mode
     if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
-        os.chmod(path, stat.S_IMODE(mode) | (0o700 if stat.S_ISDIR(mode) else 0o600))
+        os.chmod(path, stat.S_IMODE(mode) | (folder_bits if stat.S_ISDIR(mode) else file_bits))
 give(top)
 for here, folders, files in os.walk(top):
     for name in folders + files:
-        give(os.path.join(here, name))
+        try:
+            give(os.path.join(here, name))
+        except FileNotFoundError:
+            pass
 """
-"""Gives a job's folder to the account that must fetch and remove it. Links are not followed."""
+"""Opens a job's folder to the account that must fetch and remove it. Links are not followed."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
@@ -109,15 +112,24 @@ def create(options: DockerOptions, job: Job, key: str, folder: str, workspace: s
     ]
 
 
-def hand_over(options: DockerOptions, image: str, folder: str, owner: tuple[str, str]) -> list[str]:
+def hand_over(options: DockerOptions, image: str, folder: str, owner: tuple[int, int]) -> list[str]:
     """The words that give *folder* and all in it to *owner*, a user's and a group's number."""
+    return _as_root(options, image, folder, (*owner, 0o600, 0o700))
+
+
+def let_read(options: DockerOptions, image: str, folder: str) -> list[str]:
+    """The words that let everybody who may enter *folder* read all in it, and leave its owners."""
+    return _as_root(options, image, folder, (-1, -1, 0o444, 0o555))
+
+
+def _as_root(options: DockerOptions, image: str, folder: str, numbers: Iterable[int]) -> list[str]:
     return [
         *("run", "--rm", "--pull", "never", "--network", "none", "--user", "0:0"),
         *("--cap-drop", "ALL", "--cap-add", "CHOWN", "--cap-add", "DAC_OVERRIDE", "--cap-add", "FOWNER"),
-        *("--entrypoint", options.python),
+        *("--entrypoint", options.image_python),
         *bind(folder, folder),
         image,
-        *("-I", "-S", "-c", HAND_OVER, folder, *owner),
+        *("-I", "-S", "-c", HAND_OVER, folder, *(f"{number:o}" for number in numbers)),
     ]
 
 
@@ -180,4 +192,4 @@ def _given(options: DockerOptions) -> Iterator[str]:
 
 def _command(options: DockerOptions, folder: str) -> list[str]:
     load = ["-c", LOAD_ENV] if options.env_file else []
-    return [options.python, "-I", "-S", *load, f"{folder}/{launcher.PROGRAM}", folder]
+    return [options.image_python, "-I", "-S", *load, f"{folder}/{launcher.PROGRAM}", folder]

@@ -8,17 +8,20 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+import attrs
 import pytest
 from cosmos_core_docker.options import DockerOptions
 from cosmos_core_docker.session import DockerSession
 
-from cosmos_core import Cosmos
+from cosmos_core import Cosmos, plugins, reach
 from cosmos_core.builtin.local.session import LocalSession
 from cosmos_core.extend import Host, Job, JobState, Prompt, Spec
 from cosmos_core.run import new_id
 from cosmos_core.store import NewRun
+from cosmos_core.testing.sshd import sshd as sshd  # noqa: PLC0414  (a fixture)
 
 HERE = Path(__file__).parent
 
@@ -39,6 +42,22 @@ def lay(dockerd, image, tmp_path):
         return DockerSession.lay(below, Host(name="here", options=options), tmp_path / "state")
 
     return laid
+
+
+@pytest.fixture
+def far(dockerd, image, sshd, tmp_path):
+    """``far()``: a session on the containers of a host at the other end of a line, opened as a worker opens it."""
+    known = plugins.load({})
+    with ExitStack() as stack:
+
+        def opened(server=sshd, root=tmp_path / "far", **options):
+            made = server.host(
+                root=str(root), options={"docker_host": dockerd.address, "image": image} | options
+            )
+            session = reach.connect(known, attrs.evolve(made, transport="docker"), tmp_path / "state")
+            return stack.enter_context(closing(session))
+
+        yield opened
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
 FLOOD = 2000
 """Lines of a flood, a tenth of a megabyte each."""
@@ -22,19 +23,17 @@ def main():
     parser.add_argument("-i", nargs="+", required=True)
     parser.add_argument("-o", required=True)
     asked = parser.parse_args()
-    os.makedirs(asked.o, exist_ok=True)
-    samples = []
-    for path in asked.i:
-        with open(path, encoding="utf-8") as file:
-            samples.append(json.load(file))
+    out = Path(asked.o)
+    out.mkdir(parents=True, exist_ok=True)
+    samples = [json.loads(Path(path).read_text("utf-8")) for path in asked.i]
     for index, sample in enumerate(samples, 1):
-        say(asked.o, f"[{index}/{len(samples)}] Processing sample {sample['name']}")
-        work(sample, asked.o)
+        say(out, f"[{index}/{len(samples)}] Processing sample {sample['name']}")
+        work(sample, out)
 
 
 def say(out, words, *, everywhere=True):
     line = time.strftime("[%m-%d %H:%M:%S|INFO|model.py:1:main] ") + words
-    with open(f"{out}/debug.log", "a", encoding="utf-8") as debug:
+    with (out / "debug.log").open("a", encoding="utf-8") as debug:
         debug.write(line + "\n")
     if everywhere:
         print(line, flush=True)
@@ -42,8 +41,7 @@ def say(out, words, *, everywhere=True):
 
 def work(sample, out):
     name, prompt = sample["name"], sample["prompt"]
-    with open(f"{out}/{name}.json", "w", encoding="utf-8") as echo:
-        json.dump(sample, echo)
+    (out / f"{name}.json").write_text(json.dumps(sample), "utf-8")
     if "block-prompt" in prompt:
         print(
             "[01-01 00:00:00|CRITICAL|model.py:1:main] Guardrail blocked generation. Prompt: ...", flush=True
@@ -57,9 +55,8 @@ def work(sample, out):
     if "block-video" in prompt:
         say(out, "GUARDRAIL BLOCKED", everywhere=False)
         return
-    shutil.copy(f"prepared/{name}.mp4", f"{out}/{name}.mp4")
-    with open(f"{out}/{name}.txt", "w", encoding="utf-8") as marker:
-        marker.write(prompt)
+    shutil.copy(Path("prepared", f"{name}.mp4"), out / f"{name}.mp4")
+    (out / f"{name}.txt").write_text(prompt, "utf-8")
 
 
 def misbehave(prompt):

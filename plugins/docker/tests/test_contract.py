@@ -1,4 +1,4 @@
-"""What the core relies on whenever it talks to a host holds for containers, over this machine and over a line."""
+"""What the core relies on whenever it talks to a host holds for containers on this machine."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_a_command_that_is_not_in_the_image_exits_with_127(session, put, end_of,
 
 def test_an_entry_point_that_runs_nothing_is_told_from_success(lay, put, end_of, says):
     """A container that ends with 0 before the launcher ran did not do the job."""
-    by = lay(entrypoint="/usr/bin/python3", python="--version")
+    by = lay(entrypoint="/usr/bin/python3", image_python="--version")
     handle = put(by)
 
     assert Exit(code=125) == end_of(by, handle).exit
