@@ -20,6 +20,7 @@ from cosmos_core.errors import InputError
 from cosmos_core_city import aim, camera, gates, truth
 from cosmos_core_city.camera import Path as CameraPath
 from cosmos_core_city.gates import Seen
+from cosmos_core_city.kept import kept
 from cosmos_core_city.labels import Label, table
 from cosmos_core_city.light import EXPOSURE, daylight
 from cosmos_core_city.prompt import suggest
@@ -27,7 +28,6 @@ from cosmos_core_city.render import Renderer
 from cosmos_core_city.schema import digest
 from cosmos_core_city.sidecars import Sidecars
 from cosmos_core_city.spec import resolve
-from cosmos_core_city.wreck import wreck
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -108,7 +108,7 @@ def generate(spec: CitySpec, folder: Path, report: Report) -> Mapping[str, objec
     city = resolve(spec)
     if city.blast:
         report(0, out.frames, "letting things fall")
-    made = wreck(city, out.frames, float(out.fps))
+    made = kept(city, out.frames, float(out.fps))
     scene = made.scene
     with Renderer(scene, daylight(spec, city), EXPOSURE, motion=made.motion) as renderer:
         report(0, out.frames, "choosing a camera path")

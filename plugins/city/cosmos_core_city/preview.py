@@ -12,10 +12,10 @@ from cosmos_core import controls, media
 from cosmos_core_city import camera, truth
 from cosmos_core_city.build import build
 from cosmos_core_city.generate import LEAST_SHARE, Moment, choose, control, output, passes, sight
+from cosmos_core_city.kept import kept
 from cosmos_core_city.light import EXPOSURE, daylight
 from cosmos_core_city.render import Renderer
 from cosmos_core_city.spec import CitySpec, resolve
-from cosmos_core_city.wreck import wreck
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def preview(spec: CitySpec, folder: Path, moment: float) -> list[Path]:
     """
     out = output(spec)
     city = resolve(spec)
-    whole = wreck(city, out.frames, float(out.fps))
+    whole = kept(city, out.frames, float(out.fps))
     scene = whole.scene
     with Renderer(scene, daylight(spec, city), EXPOSURE, motion=whole.motion) as renderer:
         shot = choose(spec, city, whole, renderer, out)

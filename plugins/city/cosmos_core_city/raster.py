@@ -198,8 +198,8 @@ def sort(rows: Array, starts: Array) -> Array:
 
 
 @lean
-def fill(order: Array, poly: Array, counts: Array, plane: Array, scale: float, top: int, keys: Array) -> None:
-    """Draw the triangles of *order* into *keys*, rows from *top*, at *scale* samples a pixel and axis."""
+def fill(order: Array, poly: Array, counts: Array, plane: Array, top: int, keys: Array) -> None:
+    """Draw the triangles of *order* into *keys*, rows from *top*."""
     height, width = keys.shape
     ax, ay, slope, end = few(), few(), few(), few()
     for i in range(order.shape[0]):
@@ -208,12 +208,7 @@ def fill(order: Array, poly: Array, counts: Array, plane: Array, scale: float, t
         lowest, highest = np.inf, -np.inf
         for e in range(count):
             f = e + 1 if e + 1 < count else 0
-            x0, y0, x1, y1 = (
-                poly[t, e, 0] * scale,
-                poly[t, e, 1] * scale,
-                poly[t, f, 0] * scale,
-                poly[t, f, 1] * scale,
-            )
+            x0, y0, x1, y1 = poly[t, e, 0], poly[t, e, 1], poly[t, f, 0], poly[t, f, 1]
             if y0 > y1:
                 x0, y0, x1, y1 = x1, y1, x0, y0
             ax[e], ay[e], end[e] = x0, y0, y1
@@ -221,7 +216,7 @@ def fill(order: Array, poly: Array, counts: Array, plane: Array, scale: float, t
             lowest, highest = min(lowest, y0), max(highest, y1)
         first = max(top, int(np.ceil(max(lowest, -1.0) - 0.5)))
         last = min(top + height, int(np.ceil(min(highest, 1e6) - 0.5)))
-        across, down, level = plane[t, 0] / scale, plane[t, 1] / scale, plane[t, 2]
+        across, down, level = plane[t, 0], plane[t, 1], plane[t, 2]
         step, least, most = f32(across), f32(plane[t, 3]), f32(plane[t, 4])
         for row in range(first, last):
             y = row + 0.5
@@ -260,7 +255,7 @@ def visibility(
         top = band * BAND
         count = min(BAND, height - top)
         keys[:] = -1
-        fill(order[starts[band] : starts[band + 1]], poly, counts, plane, 1.0, top, keys[:count])
+        fill(order[starts[band] : starts[band + 1]], poly, counts, plane, top, keys[:count])
         for row in range(count):
             for x in range(width):
                 t = np.int32(keys[row, x])
@@ -416,7 +411,7 @@ def values(
         top = band * BAND
         count = min(BAND, height - top)
         keys[:] = -1
-        fill(order[starts[band] : starts[band + 1]], poly, counts, plane, 1.0, top, keys[:count])
+        fill(order[starts[band] : starts[band + 1]], poly, counts, plane, top, keys[:count])
         for row in range(count):
             for x in range(width):
                 if keys[row, x] >= 0:

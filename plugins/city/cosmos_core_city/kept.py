@@ -1,0 +1,125 @@
+"""Wrecks that were made before: what a blast does is reckoned once, then read.
+
+A wreck depends on the resolved city, on the length and rate of the clip, on this plugin's code and on the packages
+that reckon; all of them are in a file's name. Cameras, light and passes are not, so clips and previews that differ
+only in those share one file. The last few used are kept, in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+import platformdirs
+
+from cosmos_core_city.poses import PoseCache
+from cosmos_core_city.scene import Instance, Scene
+from cosmos_core_city.schema import digest
+from cosmos_core_city.wreck import Wreck, wreck
+
+if TYPE_CHECKING:
+    from cosmos_core_city.spec import City
+
+KEPT = 8
+"""Files that are kept; one of 200,000 triangles has 25 MB."""
+
+
+def kept(city: City, frames: int, fps: float) -> Wreck:
+    """The wreck of *city*, as :func:`cosmos_core_city.wreck.wreck` makes it; made only if none is kept."""
+    if city.blast is None:
+        return wreck(city, frames, fps)
+    path = folder() / f"{_name(city, frames, fps)}.npz"
+    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        made = load(path)
+        os.utime(path)
+        return made
+    made = wreck(city, frames, fps)
+    # A cache that cannot be written is no reason to fail.
+    with contextlib.suppress(OSError):
+        save(made, path)
+        _forget(path.parent)
+    return made
+
+
+def folder() -> Path:
+    """Where wrecks are kept."""
+    return platformdirs.user_cache_path("cosmos-core", appauthor=False) / "city-wrecks"
+
+
+def _name(city: City, frames: int, fps: float) -> str:
+    total = hashlib.sha256(f"{digest(city)} {frames} {fps}".encode())
+    for package in ("numpy", "numba", "rapier3d"):
+        total.update(f"{package} {version(package)}".encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        total.update(source.read_bytes())
+    return total.hexdigest()[:32]
+
+
+def save(made: Wreck, path: Path) -> None:
+    """Write *made* so that *path* holds all of it or is as it was."""
+    arrays, told = _split(made)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part-{secrets.token_hex(4)}")
+    try:
+        with part.open("wb") as out:
+            np.savez(out, allow_pickle=False, told=np.array(json.dumps(told)), **arrays)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Wreck:
+    """The wreck that :func:`save` wrote.
+
+    Raises:
+        OSError: when there is none.
+        ValueError: when it is damaged; also KeyError, EOFError and BadZipFile.
+    """
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+        told = json.loads(str(held["told"]))
+        arrays = {name: held[name] for name in held.files if name != "told"}
+    scene: dict[str, Any] = told["scene"]
+    scene["instances"] = tuple(
+        Instance(name, group, tuple(low), tuple(high)) for name, group, low, high in scene["instances"]
+    )
+    scene["groups"] = tuple(scene["groups"])
+    return Wreck(
+        scene=Scene(**scene, **_part(arrays, "scene.")),
+        motion=PoseCache(**told["motion"], **_part(arrays, "motion.")) if told["motion"] else None,
+        facts=told["facts"],
+    )
+
+
+def _split(made: Wreck) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays of a wreck by name, and all else as JSON."""
+    arrays: dict[str, Any] = {}
+    told: dict[str, Any] = {"scene": {}, "motion": {}, "facts": made.facts}
+    for part, thing in (("scene", made.scene), ("motion", made.motion)):
+        for field in attrs.fields(type(thing)) if thing is not None else ():
+            value = getattr(thing, field.name)
+            if isinstance(value, np.ndarray):
+                arrays[f"{part}.{field.name}"] = value
+            else:
+                told[part][field.name] = value
+    told["scene"]["instances"] = [attrs.astuple(item) for item in made.scene.instances]
+    return arrays, told
+
+
+def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _forget(where: Path) -> None:
+    """Remove all but the last used."""
+    files = sorted(where.glob("*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in files[KEPT:]:
+        path.unlink(missing_ok=True)
