@@ -68,12 +68,17 @@ class Made:
     "For an option that is a list itself, a,b is one list, and giving it again adds to it.",
 )
 @click.option(
+    "--profile", default="", metavar="NAME", help="The same as -p profile=NAME, for generators that know it."
+)
+@click.option(
     "--name", default="", help="Folder under clips/; default: the generator's name and its options' digest."
 )
 @click.option(
     "-j", "jobs", type=click.IntRange(1, 64), default=1, help="How many clips at a time.  [default: 1]"
 )
-def command(asked: Asked, generator: str, params: tuple[str, ...], name: str, jobs: int) -> None:
+def command(
+    asked: Asked, generator: str, params: tuple[str, ...], profile: str, name: str, jobs: int
+) -> None:
     """Make clips with a generator.
 
     Clips that were made before with the same options are not made again, so after Ctrl-C type the same once more.
@@ -81,7 +86,8 @@ def command(asked: Asked, generator: str, params: tuple[str, ...], name: str, jo
     """
     began = time.monotonic()
     with asked.open() as cosmos:
-        tasks = _tasks(cosmos, generator, params, name)
+        told = (*params, *([f"profile={profile}"] if profile else []))
+        tasks = _tasks(cosmos, generator, told, name)
         made = list(_make(cosmos, asked, tasks, min(jobs, len(tasks))))
         sheet = _sheet(cosmos.workspace.clips, tasks, made, name or generator) if len(tasks) > 1 else None
     _conclude(asked, made, sheet, time.monotonic() - began)

@@ -2,7 +2,8 @@
 
 A wreck depends on the resolved city, on the length and rate of the clip, on this plugin's code and on the packages
 that reckon; all of them are in a file's name. Cameras, light and passes are not, so clips and previews that differ
-only in those share one file. The last few used are kept, in the user's cache folder.
+only in those share one file. The last few used are kept, in the user's cache folder; COSMOS_CITY_KEPT says how many,
+0 for none.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ KEPT = 8
 
 def kept(city: City, frames: int, fps: float) -> Wreck:
     """The wreck of *city*, as :func:`cosmos_core_city.wreck.wreck` makes it; made only if none is kept."""
-    if city.blast is None:
+    most = allowed()
+    if city.blast is None or not most:
         return wreck(city, frames, fps)
     path = folder() / f"{_name(city, frames, fps)}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
@@ -46,8 +48,14 @@ def kept(city: City, frames: int, fps: float) -> Wreck:
     # A cache that cannot be written is no reason to fail.
     with contextlib.suppress(OSError):
         save(made, path)
-        _forget(path.parent)
+        _forget(path.parent, most)
     return made
+
+
+def allowed() -> int:
+    """How many files may be kept."""
+    told = os.environ.get("COSMOS_CITY_KEPT", "")
+    return int(told) if told.isdigit() else KEPT
 
 
 def folder() -> Path:
@@ -118,8 +126,8 @@ def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
 
-def _forget(where: Path) -> None:
-    """Remove all but the last used."""
+def _forget(where: Path, most: int) -> None:
+    """Remove all but the last *most* used."""
     files = sorted(where.glob("*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in files[KEPT:]:
+    for path in files[most:]:
         path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,9 @@ from cosmos_core_city.spec import City, CitySpec, resolve
 
 if TYPE_CHECKING:
     from cosmos_core_city.scene import Scene
+
+# Two runs are to be compared, not one run with what it left behind.
+os.environ["COSMOS_CITY_KEPT"] = "0"
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ def city():
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "folder", lambda: tmp_path)
+    monkeypatch.setenv("COSMOS_CITY_KEPT", "8")
     return tmp_path
 
 
@@ -85,7 +86,7 @@ def test_a_damaged_file_is_made_again(made, city, cache, monkeypatch):
 def test_only_the_last_used_stay(made, city, cache, monkeypatch):
     """The cache does not grow without end, and a folder that cannot be made is no failure."""
     monkeypatch.setattr(module, "wreck", lambda *_: made)
-    monkeypatch.setattr(module, "KEPT", 2)
+    monkeypatch.setenv("COSMOS_CITY_KEPT", "2")
     for frames in range(1, 5):
         kept(city, frames, FPS)
 
@@ -93,6 +94,15 @@ def test_only_the_last_used_stay(made, city, cache, monkeypatch):
     (cache / "file").write_text("in the way")
     monkeypatch.setattr(module, "folder", lambda: cache / "file")
     same(made, kept(city, FRAMES, FPS))
+
+
+def test_nothing_is_kept_where_nobody_wants_it(made, city, cache, monkeypatch):
+    """With COSMOS_CITY_KEPT=0 every wreck is made anew."""
+    monkeypatch.setenv("COSMOS_CITY_KEPT", "0")
+    monkeypatch.setattr(module, "wreck", lambda *_: made)
+    kept(city, FRAMES, FPS)
+
+    assert not list(cache.iterdir())
 
 
 def test_what_does_not_fall_is_not_kept(cache):
