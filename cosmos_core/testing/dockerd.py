@@ -41,6 +41,10 @@ class Unavailable(Exception):
     """No engine can run here, and why."""
 
 
+class NotInstalled(Unavailable):
+    """A program is missing, which an installation mends."""
+
+
 class Dockerd:
     """One engine and its folder."""
 
@@ -127,7 +131,7 @@ def private_dockerd() -> Iterator[Dockerd]:
         Unavailable: in one sentence, where none can run.
     """
     if missing := [name for name in ("dockerd", "containerd", "docker") if not shutil.which(name)]:
-        raise Unavailable(f"there is no {missing[0]} here; on Debian: apt install docker.io")
+        raise NotInstalled(f"there is no {missing[0]} here; on Debian: apt install docker.io")
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         raise Unavailable("dockerd must be started by root")
     # The path of a socket may have 107 letters.
