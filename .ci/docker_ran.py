@@ -15,7 +15,9 @@ from cosmos_core.testing.dockerd import NotInstalled, Unavailable, private_docke
 def main(report: Path) -> int:
     """0 when tests on an engine ran and none was skipped, or when no engine can run here."""
     tree = ET.parse(report)  # noqa: S314  our own pytest wrote it
-    cases = [case for case in tree.iter("testcase") if "plugins.docker.tests" in (case.get("classname") or "")]
+    cases = [
+        case for case in tree.iter("testcase") if "plugins.docker.tests" in (case.get("classname") or "")
+    ]
     skipped = [(case.get("name"), found.get("message")) for case in cases for found in case.iter("skipped")]
     print(f"Docker: {len(cases) - len(skipped)} tests ran, {len(skipped)} were skipped")
     if cases and not skipped:

@@ -89,9 +89,8 @@ class DockerSession:
             raise HostError(f"there is no job {handle.key} on {self._host} to start")
         if self._left(handle).state is not JobState.PUT:
             return
-        found = self._container(handle) or self._create(handle, job)
-        if found is not None and found.state == "created":
-            self._start(handle, found)
+        if self._create(handle, job):
+            self._start(handle)
 
     def find(self, key: str) -> Handle | None:
         """The job of that key, whoever put it there; None when there is no trace of it."""
@@ -241,33 +240,38 @@ class DockerSession:
             )
         return found
 
-    def _create(self, handle: Handle, job: Job) -> Container | None:
-        """The job's container, made by us or by whoever was quicker; None when Docker refused and the job has ended."""
+    def _create(self, handle: Handle, job: Job) -> bool:
+        """Whether there is a container that waits to be started, ours or of whoever was quicker.
+
+        Where Docker refused to make it, the job has ended.
+        """
         asked = words.create(self._options, job, handle.key, handle.folder, self._workspace)
         end = time.monotonic() + SLOW
         while True:
             ran = self.engine.create(asked)
-            # Asked of the engine again: it answers, and somebody else may have been given the name.
+            if not ran.code:
+                return True
+            # Asked of the engine again: it answers, and somebody else may have the name.
             if (found := self._container(handle)) is not None:
-                return found
+                return found.state == "created"
             if IN_USE not in ran.err:
                 self._settle(
                     handle, Exit(code=REFUSED), f"docker could not make the container: {sentence(ran)}"
                 )
-                return None
+                return False
             # Somebody is making it at this moment: it has the name and is not listed yet.
             if time.monotonic() > end:
                 raise HostError(f"the name of job {handle.key} is in use on {self._host}: {sentence(ran)}")
             time.sleep(0.1)
 
-    def _start(self, handle: Handle, container: Container) -> None:
-        ran = self.engine.say("start", container.name)
+    def _start(self, handle: Handle) -> None:
+        ran = self.engine.say("start", words.name_of(handle.key))
         if not ran.code:
             return
         found = self._container(handle)
         if found is not None and found.state == "created":
-            ended = self.engine.inspect([found.name]).get(found.name)
-            code = ended.code if ended and ended.code else REFUSED
+            facts = self.engine.inspect([found.name]).get(found.name)
+            code = facts.code if facts and facts.code else REFUSED
             self._settle(handle, Exit(code=code), f"docker could not start the container: {sentence(ran)}")
 
     def _judge(

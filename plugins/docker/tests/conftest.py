@@ -120,8 +120,14 @@ def host_options(dockerd, image):
 
 
 @pytest.fixture
-def cosmos(cosmos, host_options, tmp_path, monkeypatch):
-    """A workspace whose one host is this machine's containers, with the boxed model on offer here and in programs."""
+def host_table():
+    """What else stands in ``[hosts.box]``."""
+    return {"transport": "docker"}
+
+
+@pytest.fixture
+def cosmos(cosmos, host_table, host_options, tmp_path, monkeypatch):
+    """A workspace whose one host has containers, with the boxed model on offer here and in programs."""
     site = tmp_path / "site"
     facts = site / "cosmos_core_boxed-1.0.dist-info"
     facts.mkdir(parents=True)
@@ -136,10 +142,8 @@ def cosmos(cosmos, host_options, tmp_path, monkeypatch):
     root = cosmos.workspace.root
     cosmos.close()
     with (root / "cosmos.toml").open("a") as out:
-        options = "\n".join(f"{name} = {json.dumps(value)}" for name, value in host_options.items())
-        out.write(
-            f'\n[hosts.local]\nslots = 0\n[hosts.box]\ntransport = "docker"\n[hosts.box.options]\n{options}\n'
-        )
+        for name, table in {"local": {"slots": 0}, "box": host_table, "box.options": host_options}.items():
+            out.write(f"\n[hosts.{name}]\n" + "".join(f"{key} = {json.dumps(table[key])}\n" for key in table))
     with Cosmos(root) as opened:
         yield opened
 

@@ -51,7 +51,7 @@ def work(sample, out):
     for step in range(35):
         sys.stderr.write(f"\rGenerating samples: {step * 100 // 35:3d}%|")
         print(f"line {name} {step}", flush=True)
-        time.sleep(0.2 if "slow" in prompt else 0.0)
+        time.sleep(0.1 if "slow" in prompt else 0.0)
     if "block-video" in prompt:
         say(out, "GUARDRAIL BLOCKED", everywhere=False)
         return

@@ -16,7 +16,6 @@ STEPS = [
     "put:after",
     "docker-create:after",
     "docker-start:after",
-    "start:after",
     "read:after",
     "poll:after",
     "get:after",
