@@ -438,19 +438,26 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def clone(source: Path, target: Path) -> str:
-    """Copy a file to a new one and give the SHA-256 of the copy.
+    """Copy a file to a new one, see it reach the disk, and give the SHA-256 of the copy."""
+    copy(source, target, sync=True)
+    with target.open("rb") as file:
+        return digest(file)
+
+
+def copy(source: Path, target: Path, *, sync: bool) -> None:
+    """Copy a file to a new one, which has reached the disk if *sync*.
 
     Blocks are shared where the file system can (btrfs, XFS); a hard link would let a job write to our file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as inp, target.open("x+b") as out:
+    with source.open("rb") as inp, target.open("xb") as out:
         if not _clone_range(inp, out):
             inp.seek(0)
             out.seek(0)
             shutil.copyfileobj(inp, out, CHUNK)
         out.flush()
-        os.fsync(out.fileno())
-        return digest(out)
+        if sync:
+            os.fsync(out.fileno())
 
 
 def _clone_range(inp: BinaryIO, out: BinaryIO) -> bool:

@@ -26,7 +26,7 @@ import pytest
 from cosmos_core.hosts import Host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 PATIENCE = 15.0
 """Seconds to wait for what should happen at once."""
@@ -82,13 +82,17 @@ def program() -> str:
 class Sshd:
     """A server, the key of its one client, and that client's configuration."""
 
-    def __init__(self, folder: Path, *, kind: str = "ed25519", address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, folder: Path, *, kind: str = "ed25519", address: str = "127.0.0.1", within: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
+        self.within = tuple(within)
+        """Words before the server's command, such as ``ip netns exec NAME``."""
         self.kind = kind
         """Of its host key: ``ed25519``, ``ecdsa`` or ``rsa``."""
         self.address = address
         self.user = getpass.getuser()
-        self.port = _free_port(address)
+        self.port = _free_port()
         self.config = folder / "config"
         """An ssh_config in which the alias ``gpu`` is this server."""
         self.known_hosts = folder / "known_hosts"
@@ -140,14 +144,15 @@ class Sshd:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
         with self.log.open("ab") as log:
+            begin = log.tell()
             self._process = subprocess.Popen(
-                [program(), "-D", "-e", "-f", str(self.folder / "sshd_config")],
+                [*self.within, program(), "-D", "-e", "-f", str(self.folder / "sshd_config")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
         end = time.monotonic() + PATIENCE
-        while not self._answers():
+        while b"Server listening" not in self.log.read_bytes()[begin:]:
             if self._process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"sshd does not start: {self.log.read_text('utf-8', 'replace')[-2000:]}")
             time.sleep(0.02)
@@ -155,9 +160,11 @@ class Sshd:
     def stop(self) -> None:
         """End it, with every connection."""
         if self._process is not None:
+            # Its children are found by their parent, so before it is gone.
+            found = _servers_below(self._process.pid)
             self._process.kill()
-            self.cut()
             self._process.wait()
+            _kill(found)
             self._process = None
 
     def restart(self) -> None:
@@ -170,19 +177,12 @@ class Sshd:
         if self._process is None:
             return 0
         found = _servers_below(self._process.pid)
-        for pid in found:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(found)
         return len(found)
 
     def connections(self) -> int:
         """How many processes serve connections now."""
         return len(_servers_below(self._process.pid)) if self._process is not None else 0
-
-    def _answers(self) -> bool:
-        with suppress(OSError), socket.create_connection((self.address, self.port), 1.0) as line:
-            return line.recv(4) == b"SSH-"
-        return False
 
 
 def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> None:
@@ -207,10 +207,16 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     server.stop()
 
 
-def _free_port(address: str) -> int:
+def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind((address, 0))
+        probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _kill(processes: list[int]) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _servers_below(parent: int) -> list[int]:

@@ -212,7 +212,7 @@ class Line:
         finally:
             self._waiting.clear()
         if not found:
-            raise self._lost("it hung up")
+            raise self._lost(self._complaint(0.2) or "it hung up")
         self._moved = time.monotonic()
         return found
 
@@ -243,10 +243,10 @@ class Line:
         while not self._silent and (self._channel.recv_ready() or self._found):
             self.header()
 
-    def _complaint(self) -> str:
+    def _complaint(self, seconds: float = 1.0) -> str:
         """The last thing the host's shell or Python complained about."""
         found = b""
-        end = time.monotonic() + 1.0
+        end = time.monotonic() + seconds
         while time.monotonic() < end and not (self._channel.exit_status_ready() and found):
             if self._channel.recv_stderr_ready():
                 found += self._channel.recv_stderr(NOISE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import socket
@@ -22,6 +23,9 @@ from cosmos_core_sftp.where import Where, flags, look_up, split
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+# It tells of every line that is cut, with a traceback; we raise an error instead.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 CONNECT = 10.0
 """Seconds that a connection, a greeting or a log-in may take."""
@@ -107,7 +111,7 @@ def greeted(name: str, where: Where, own: Path) -> Iterator[Connection]:
 
 
 def _greet(name: str, where: Where, own: Path, connection: Connection) -> None:
-    jump = Jump(_jump_argv(where, own)) if _may_jump(where) else None
+    jump = Jump(_jump_argv(where)) if _may_jump(where) else None
     if jump is not None:
         connection.stand_on(jump)
         sock: Any = jump.socket
@@ -157,10 +161,9 @@ def tune(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER)
 
 
-def _jump_argv(where: Where, own: Path) -> list[str]:
+def _jump_argv(where: Where) -> list[str]:
     *before, last = where.jump
     user, host, port = split(last)
-    files = " ".join(f'"{file}"' for file in (*where.known[:-1], own))
     options = (
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
@@ -173,7 +176,7 @@ def _jump_argv(where: Where, own: Path) -> list[str]:
         *flags(user, port, where.config),
         *(
             word
-            for option in (*options, "ServerAliveCountMax=2", f"UserKnownHostsFile={files}")
+            for option in (*options, "ServerAliveCountMax=2")
             for word in ("-o", option)
         ),
         *(["-J", ",".join(before)] if before else []),

@@ -3,6 +3,10 @@
 A large file is a list of pieces ``[offset, size]``. What of it is on the other side already is not taken on trust:
 both sides take digests chunk by chunk, and the pieces are what differs or is missing. So it does not matter who left
 it there, in which order it came, or where it was cut.
+
+Nothing waits for a disk. What a power cut here spoils is fetched again, or betrayed by its digest when it is verified;
+what one there spoils is a copy in a job that never started (:meth:`cosmos_core_sftp.far.Far._fresh`) or an input whose
+digest is taken whenever a job gets a copy.
 """
 
 from __future__ import annotations
@@ -119,7 +123,7 @@ class Upload:
         if there <= 0 or item.bytes < LARGE:
             yield Piece(index, 0, item.bytes)
             return
-        theirs = self._session.ask("chunks", blob=item.digest, size=item.bytes, chunk=CHUNK)
+        theirs = self._session.ask("chunks", blob=item.digest, until=item.bytes, chunk=CHUNK)
         with item.path.open("rb") as file:
             ours = list(far.chunk_digests(file, min(item.bytes, CHUNK * len(theirs)), CHUNK))
         pieces = differing(ours, theirs, item.bytes)
@@ -222,7 +226,7 @@ class Download:
             "chunks",
             key=self._handle.key,
             name=file.name,
-            size=min(file.bytes, CHUNK * len(ours)),
+            until=min(file.bytes, CHUNK * len(ours)),
             chunk=CHUNK,
         )
         pieces = differing(theirs, ours, file.bytes)
@@ -270,10 +274,8 @@ class Download:
                 out.write(chunk)
                 self._session.received += len(chunk)
                 self._tally.add(len(chunk), file.name)
-            out.flush()
             if piece.size == file.bytes:
                 out.truncate(file.bytes)
-            os.fsync(out.fileno())
         told = line.header()
         if told["digest"] != seen.hexdigest() or told["changed"]:
             self._changed(file)

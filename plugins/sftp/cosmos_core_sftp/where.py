@@ -103,6 +103,7 @@ def look_up(address: str, config: str = "") -> Where:
             for word in ("userknownhostsfile", "globalknownhostsfile")
             for line in facts.get(word, ())
             for name in shlex.split(line)
+            if name.lower() != "none"
         ),
         alias=facts.get("hostkeyalias", [""])[0],
         jump=() if jump.lower() == "none" else tuple(hop.strip() for hop in jump.split(",")),
