@@ -54,9 +54,6 @@ TARGETS = {
 }
 
 
-# --- what is sent -----------------------------------------------------------------------------------------------------
-
-
 def make_files(folder: Path) -> None:
     """``big/`` with one file, ``small/`` with many; their bytes cannot be compressed."""
     for name, count, size in (("big", 1, BIG), ("small", COUNT, SMALL)):
@@ -70,9 +67,6 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
-# --- who sends it -----------------------------------------------------------------------------------------------------
-
-
 @attrs.frozen
 class Course:
     """A server, and the words before a program that is to reach it."""
@@ -83,9 +77,7 @@ class Course:
 
     def run(self, *argv: str, said: str = "") -> str:
         """Run a program where the server can be reached."""
-        done = subprocess.run(
-            [*self.within, *argv], input=said.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False
-        )
+        done = subprocess.run([*self.within, *argv], input=said.encode(), capture_output=True, check=False)
         assert done.returncode == 0, f"{argv}: {done.stderr.decode()}"
         return done.stdout.decode()
 
@@ -96,7 +88,16 @@ def copy(course: Course, program: str, source: Path, target: Path, *, up: bool) 
     here, there = (f"{source}", f"gpu:{target}") if up else (f"gpu:{source}", f"{target}")
     began = time.perf_counter()
     if program == "sftp":
-        course.run("sftp", "-q", "-F", config, "-b", "-", "gpu", said=f"{'put' if up else 'get'} -r {source} {target}\n")
+        course.run(
+            "sftp",
+            "-q",
+            "-F",
+            config,
+            "-b",
+            "-",
+            "gpu",
+            said=f"{'put' if up else 'get'} -r {source} {target}\n",
+        )
     elif program == "scp":
         course.run("scp", "-q", "-r", "-F", config, here, there)
     else:
@@ -116,12 +117,17 @@ def child(config: str, scratch: str, verb: str, folder: str, key: str) -> None:
     from cosmos_core_sftp.session import SftpSession
 
     host = servers.Host(
-        name="gpu", transport="sftp", address="gpu", root=f"{scratch}/root", options=SftpOptions(config=config)
+        name="gpu",
+        transport="sftp",
+        address="gpu",
+        root=f"{scratch}/root",
+        options=SftpOptions(config=config),
     )
     paths = sorted(Path(folder).iterdir()) if verb == "put" else []
     known = json.loads(Path(scratch, "digests.json").read_text())
     inputs = tuple(
-        Input(name=f"in/{path.name}", digest=known[path.name], path=path, bytes=path.stat().st_size) for path in paths
+        Input(name=f"in/{path.name}", digest=known[path.name], path=path, bytes=path.stat().st_size)
+        for path in paths
     )
     began = time.perf_counter()
     session = SftpSession.open(host, Path(scratch, "state"))
@@ -134,10 +140,9 @@ def child(config: str, scratch: str, verb: str, folder: str, key: str) -> None:
     print(json.dumps({"seconds": took, "sent": session.sent, "received": session.received}))
 
 
-# --- what is measured -------------------------------------------------------------------------------------------------
-
-
-def measure(course: Course, files: Path, rounds: int, programs: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
+def measure(
+    course: Course, files: Path, rounds: int, programs: tuple[str, ...]
+) -> dict[str, dict[str, list[float]]]:
     """Seconds by task and program, in turns."""
     times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     known = {name: digests(files / name) for name in ("big", "small")}
@@ -170,13 +175,15 @@ def by_us(course: Course, source: Path, scratch: Path, known: dict[str, str]) ->
     return {"up": up["seconds"], "again, 0 bytes": again["seconds"], "down": down["seconds"]}
 
 
-def session_here(server: servers.Sshd, scratch: Path):  # noqa: ANN201
+def session_here(server: servers.Sshd, scratch: Path):
     """A session of this process."""
     from cosmos_core_sftp.options import SftpOptions
     from cosmos_core_sftp.session import SftpSession
 
     host = server.host(root=str(scratch / "root"))
-    return SftpSession.open(attrs.evolve(host, options=SftpOptions(config=str(server.config))), scratch / "state")
+    return SftpSession.open(
+        attrs.evolve(host, options=SftpOptions(config=str(server.config))), scratch / "state"
+    )
 
 
 def three_kills(server: servers.Sshd, files: Path) -> float:
@@ -223,9 +230,6 @@ def silent_hole(course: Course, files: Path) -> float:
         took = time.perf_counter() - began
         assert b"is lost" in said, said.decode()
         return took
-
-
-# --- a long link ------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -276,15 +280,14 @@ def _tun(name: str) -> int:
     return fd
 
 
-# --- tables -----------------------------------------------------------------------------------------------------------
-
-
 def show(course: str, times: dict[str, dict[str, list[float]]], programs: tuple[str, ...]) -> None:
     """Print medians in MB/s, the ratio to each program in the same run, and the targets."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{course}: MB/s, and how many times as fast as that program we are; median of the rounds")
+    table = Table(
+        title=f"{course}: MB/s, and how many times as fast as that program we are; median of the rounds"
+    )
     for heading in ("", *programs, "ours", "target"):
         table.add_column(heading, justify="left" if not heading else "right")
     for task, by_program in times.items():
@@ -343,7 +346,9 @@ def _loopback(files: Path, rounds: int) -> None:
     server.start()
     try:
         on(Course("loopback", server), files, rounds)
-        print(f"three kills in an upload of 200 MB: {three_kills(server, files):.3f} times its bytes sent (target 1.1)")
+        print(
+            f"three kills in an upload of 200 MB: {three_kills(server, files):.3f} times its bytes sent (target 1.1)"
+        )
     finally:
         server.stop()
 
@@ -360,7 +365,9 @@ def _long(files: Path, rounds: int) -> None:
         try:
             course = Course("40 ms", server, ("ip", "netns", "exec", ENDS[0]))
             on(course, files, rounds)
-            print(f"a silent hole in an upload is an error after {silent_hole(course, files):.1f} s (target 15)")
+            print(
+                f"a silent hole in an upload is an error after {silent_hole(course, files):.1f} s (target 15)"
+            )
         finally:
             server.stop()
 

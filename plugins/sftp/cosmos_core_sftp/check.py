@@ -101,7 +101,8 @@ def _gpus(session: SftpSession, host: Host) -> Iterator[Finding]:
 
 def _gpu(row: list[str]) -> Finding:
     if len(row) != len(ASKED) or not (row[2].isdigit() and row[3].isdigit()):
-        return warn(f"nvidia-smi says what is not understood: {', '.join(row)}", check="host.gpu")
+        said = ", ".join(row)
+        return warn(f"nvidia-smi says {said!r}", hint="run it there by hand", check="host.gpu")
     index, name, free, total, driver = row
     said = f"GPU {index} is a {name} with {int(free) / 1024:.0f} of {int(total) / 1024:.0f} GiB free, driver {driver}"
     if int(free) < 0.9 * int(total):

@@ -31,6 +31,8 @@ SILENCE = 12.0
 LATE = 30.0
 """The same before the host's program has spoken: a login shell may take its time."""
 BLOCK = 1 << 18
+LAST_WORDS = 0.5
+"""Seconds to wait for what a far end that hung up has to say."""
 NOISE = 1 << 16
 """Bytes that a login shell may print before the host's program speaks."""
 
@@ -86,6 +88,8 @@ class Line:
         self._waiting = threading.Event()
         self._over = threading.Event()
         self._silent = False
+        self._said = ""
+        """What the far end complained about before it hung up."""
         threading.Thread(target=self._watch, name=f"watch-{name}", daemon=True).start()
 
     @classmethod
@@ -112,12 +116,13 @@ class Line:
             self._send(program())
             self._skip_to(far.HELLO)
         except HostError as error:
-            said = self._complaint()
+            # A shell that finds no such program may hang up before all is sent.
+            self._said = self._said or self._complaint()
             self.close()
-            if not said:
+            if not self._said:
                 raise
-            hint = "name the host's Python 3.8 or newer: options.python"
-            raise HostError(f"host {self._name} cannot run {python}: {said}", hint=hint) from error
+            hint = "it needs Python 3.8 or newer; options.python of the host names another"
+            raise HostError(f"host {self._name} cannot run {python}: {self._said}", hint=hint) from error
         self._limit = SILENCE
 
     def ask(self, do: str, payload: Iterable[Any] = (), *, size: int = 0, **words: Any) -> Answer:
@@ -212,7 +217,8 @@ class Line:
         finally:
             self._waiting.clear()
         if not found:
-            raise self._lost(self._complaint(0.2) or "it hung up")
+            self._said = self._complaint()
+            raise self._lost(self._said or "it hung up")
         self._moved = time.monotonic()
         return found
 
@@ -243,11 +249,11 @@ class Line:
         while not self._silent and (self._channel.recv_ready() or self._found):
             self.header()
 
-    def _complaint(self, seconds: float = 1.0) -> str:
+    def _complaint(self) -> str:
         """The last thing the host's shell or Python complained about."""
         found = b""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not (self._channel.exit_status_ready() and found):
+        end = time.monotonic() + LAST_WORDS
+        while time.monotonic() < end and not (self._channel.closed and not self._channel.recv_stderr_ready()):
             if self._channel.recv_stderr_ready():
                 found += self._channel.recv_stderr(NOISE)
             time.sleep(0.01)

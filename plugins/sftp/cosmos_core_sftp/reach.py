@@ -21,7 +21,7 @@ from cosmos_core_sftp.options import SftpOptions
 from cosmos_core_sftp.where import Where, flags, look_up, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
 # It tells of every line that is cut, with a traceback; we raise an error instead.
@@ -174,11 +174,7 @@ def _jump_argv(where: Where) -> list[str]:
     return [
         "ssh",
         *flags(user, port, where.config),
-        *(
-            word
-            for option in (*options, "ServerAliveCountMax=2")
-            for word in ("-o", option)
-        ),
+        *(word for option in (*options, "ServerAliveCountMax=2") for word in ("-o", option)),
         *(["-J", ",".join(before)] if before else []),
         *("-W", target, "--", host),
     ]
@@ -248,30 +244,32 @@ def why_refused(name: str, where: Where, verdict: known.Verdict, line: str, show
 def _log_in(name: str, where: Where, options: SftpOptions, transport: paramiko.Transport) -> None:
     tried = 0
     locked: list[Path] = []
-    for key in _keys(where, options, locked):
-        tried += 1
-        try:
-            transport.auth_publickey(where.user, key)
-        except paramiko.AuthenticationException:
-            continue
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise HostError(f"host {name} hung up while {where.user} logged in: {error}") from error
-        if transport.is_authenticated():
-            return
+    # Closed at once, and the agent with it, when a key was taken.
+    with contextlib.closing(_keys(where, options, locked)) as keys:
+        for key in keys:
+            tried += 1
+            try:
+                transport.auth_publickey(where.user, key)
+            except paramiko.AuthenticationException:
+                continue
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                raise HostError(f"host {name} hung up while {where.user} logged in: {error}") from error
+            if transport.is_authenticated():
+                return
     hint = f"add a key to the agent with ssh-add, or to {where.user}'s authorized_keys there"
     if locked:
         hint = f"{locked[0]} has a passphrase: ssh-add it, or put the passphrase into ${options.passphrase}"
     raise HostError(f"host {name} does not let {where.user} in with any of {tried} key(s)", hint=hint)
 
 
-def _keys(where: Where, options: SftpOptions, locked: list[Path]) -> Iterator[paramiko.PKey]:
+def _keys(where: Where, options: SftpOptions, locked: list[Path]) -> Generator[paramiko.PKey, None, None]:
     """The agent's keys, those that the configuration names first; then key files."""
     public = {line for path in where.keys for line in _public(path)}
-    agent = list(_agent_keys())
-    named = [key for key in agent if key.asbytes() in public]
-    yield from named
-    if not where.only_keys:
-        yield from (key for key in agent if key.asbytes() not in public)
+    with _agent() as agent:
+        named = [key for key in agent if key.asbytes() in public]
+        yield from named
+        if not where.only_keys:
+            yield from (key for key in agent if key.asbytes() not in public)
     offered = {key.asbytes() for key in named}
     for path in where.keys:
         key = _load(path, os.environ.get(options.passphrase), locked)
@@ -279,11 +277,18 @@ def _keys(where: Where, options: SftpOptions, locked: list[Path]) -> Iterator[pa
             yield key
 
 
-def _agent_keys() -> tuple[paramiko.PKey, ...]:
+@contextlib.contextmanager
+def _agent() -> Iterator[tuple[paramiko.PKey, ...]]:
+    """The agent's keys, which sign as long as the body runs; none where there is no agent."""
     try:
-        return tuple(paramiko.Agent().get_keys())
+        agent = paramiko.Agent()
     except (paramiko.SSHException, OSError):
-        return ()
+        yield ()
+        return
+    try:
+        yield tuple(agent.get_keys())
+    finally:
+        agent.close()
 
 
 def _public(path: Path) -> Iterator[bytes]:

@@ -203,6 +203,8 @@ class Download:
             HostError: one changed meanwhile, the system refuses or the line is lost. What came before stays.
         """
         self._tally = Tally(self._report, sum(file.bytes for file in files))
+        for file in files:
+            _check_listed(file)
         self._files = files
         self._placed: dict[int, Placed] = {}
         pieces = [piece for index, file in enumerate(files) for piece in self._pieces(index, file)]
@@ -368,6 +370,15 @@ def spoken(doing: str) -> Iterator[None]:
 def _check_input(item: Input) -> None:
     if not item.path.is_file():
         raise InputError(f"input {item.name!r}: there is no file {item.path}")
+
+
+def _check_listed(file: RemoteFile) -> None:
+    try:
+        jobs.parts(file.name)
+    except jobs.WrongError as error:
+        raise HostError(
+            f"the host lists a file {file.name!r}, which would lie outside of its folder"
+        ) from error
 
 
 def _opened(item: Input) -> BinaryIO:

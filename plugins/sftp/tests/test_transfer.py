@@ -77,7 +77,9 @@ def test_a_report_counts_bytes_up_to_all_of_them(session, make_input, outputs, t
     """Up and down, for what travels and for what is there."""
     clip = make_input(size=3_000_000)
     told = {name: [] for name in ("new", "known", "down")}
-    session.put(job(clip, files=(JobFile(name="a", content=b"12345"),)), "b/1/1", lambda *now: told["new"].append(now))
+    session.put(
+        job(clip, files=(JobFile(name="a", content=b"12345"),)), "b/1/1", lambda *now: told["new"].append(now)
+    )
     session.put(job(clip), "b/2/1", lambda *now: told["known"].append(now))
     session.get(outputs(2_500_000, 7), ["outputs"], tmp_path / "home", lambda *now: told["down"].append(now))
 
@@ -323,7 +325,11 @@ CHUNKS = st.lists(st.sampled_from("abc"), max_size=12)
 def test_pieces_and_what_is_equal_make_up_the_file(source, copy, size):
     """Whatever the digests say, each chunk is fetched or was proved to be there, and no piece leaves the file."""
     pieces = transfer.differing(source, copy, size)
-    lacking = {number for offset, length in pieces for number in range(offset // transfer.CHUNK, -(-(offset + length) // transfer.CHUNK))}
+    lacking = {
+        number
+        for offset, length in pieces
+        for number in range(offset // transfer.CHUNK, -(-(offset + length) // transfer.CHUNK))
+    }
 
     for number in range(-(-size // transfer.CHUNK)):
         equal = number < min(len(source), len(copy)) and source[number] == copy[number]

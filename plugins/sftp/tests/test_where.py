@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from cosmos_core_sftp import reach, where
@@ -85,7 +86,20 @@ def test_an_include_is_followed(tmp_path):
 
 @pytest.mark.parametrize(
     "address",
-    ["", " ", "-oProxyCommand=id", "a b", "host:0", "host:99999", "host:port", "u@", "host;id", "$(id)", "u ser@host", "a\nb"],
+    [
+        "",
+        " ",
+        "-oProxyCommand=id",
+        "a b",
+        "host:0",
+        "host:99999",
+        "host:port",
+        "u@",
+        "host;id",
+        "$(id)",
+        "u ser@host",
+        "a\nb",
+    ],
 )
 def test_what_is_no_address_is_refused(address):
     """No option and no command can hide in one."""
@@ -154,7 +168,7 @@ def test_a_jump_that_refuses_is_named(jumped, make_host, open_session):
     config, server = jumped
     server.known_hosts.write_text("")
     try:
-        with pytest.raises(HostError, match="Host key verification failed|not known"):
+        with pytest.raises(HostError, match=r"Host key verification failed|not known"):
             open_session(make_host(config=str(config)))
     finally:
         server.make_known()
@@ -196,9 +210,13 @@ def test_an_agent_opens_what_has_a_passphrase(locked, make_host, open_session, m
     sock = str(tmp_path / "agent")
     with subprocess.Popen(["ssh-agent", "-D", "-a", sock], stdout=subprocess.DEVNULL) as agent:
         try:
-            while not os.path.exists(sock):
+            while not Path(sock).exists():
                 assert agent.poll() is None
-            words = {"SSH_AUTH_SOCK": sock, "SSH_ASKPASS": str(tmp_path / "ask"), "SSH_ASKPASS_REQUIRE": "force"}
+            words = {
+                "SSH_AUTH_SOCK": sock,
+                "SSH_ASKPASS": str(tmp_path / "ask"),
+                "SSH_ASKPASS_REQUIRE": "force",
+            }
             subprocess.run(
                 ["ssh-add", str(tmp_path / "locked")],
                 env=os.environ | words | {"DISPLAY": "x"},

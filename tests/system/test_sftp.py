@@ -1,0 +1,275 @@
+"""The whole way through a real SSH server: workers that die, lines that are lost, hosts that change."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cosmos_core.run import State, new_id
+from cosmos_core.spec import Prompt, Spec
+from cosmos_core.store import NewRun
+from cosmos_core.testing import double
+from cosmos_core.testing.media import make_clip
+from cosmos_core.testing.sshd import sshd as sshd  # noqa: PLC0414  (a fixture)
+from cosmos_core.work import Worker
+
+WORKER = Path(__file__).with_name("sftp_worker.py")
+PATIENCE = 90.0
+HOSTS = """
+[hosts.local]
+slots = 0
+
+[hosts.gpu]
+transport = "sftp"
+address = "gpu"
+root = {root}
+gpus = 2
+slots = 2
+gpu = "h200"
+
+[hosts.gpu.options]
+config = {config}
+python = {python}
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    """The root on the host."""
+    return tmp_path / "far away"
+
+
+@pytest.fixture
+def cosmos(cosmos, sshd, root):
+    """The workspace, with one host, which is behind the server, and the double on offer."""
+    from cosmos_core import settings
+
+    words = {"root": str(root), "config": str(sshd.config), "python": sys.executable}
+    with cosmos.workspace.settings.open("a") as file:
+        file.write(HOSTS.format(**{name: json.dumps(value) for name, value in words.items()}))
+    object.__setattr__(cosmos, "settings", settings.load(cosmos.workspace))
+    cosmos.plugins.register("double", double)
+    return cosmos
+
+
+@pytest.fixture
+def clip(cosmos):
+    """A sealed clip of the workspace."""
+    return cosmos.clip(make_clip(cosmos.workspace.clips / "street", frames=6, width=64, height=48))
+
+
+@pytest.fixture
+def submit(cosmos):
+    """``submit("a street", "crash")``: runs of the double, small and quick."""
+
+    def make(*prompts, clip=""):
+        specs = [
+            Spec(
+                backend="double",
+                prompt=Prompt(text),
+                frames=6,
+                fps=24,
+                width=64,
+                height=48,
+                seed=seed,
+                clip=clip,
+            )
+            for seed, text in enumerate(prompts)
+        ]
+        return cosmos.store.accept(
+            [NewRun(id=new_id("r"), name="test", spec=spec, load_key="double", seconds=1.0) for spec in specs]
+        )
+
+    return make
+
+
+@pytest.fixture
+def worker(cosmos):
+    """``worker("put:amid")``: a worker process that kills itself there; without a word, one that does not."""
+    started = []
+
+    def start(kill_at=""):
+        process = subprocess.Popen(
+            [sys.executable, str(WORKER), str(cosmos.workspace.root), kill_at],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def ended(process, code=0):
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert code == process.returncode, said
+    return said
+
+
+def wait_for(true, seconds=PATIENCE):
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+    return found
+
+
+STEPS = [
+    "put:before",
+    "put:amid",
+    "put:after",
+    "start:before",
+    "start:after",
+    "poll:after",
+    "read:after",
+    "get:before",
+    "get:amid",
+    "get:after",
+    "remove:before",
+    "remove:after",
+]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_worker_killed_at_any_step_costs_nothing(cosmos, submit, worker, root, step):
+    """During upload, start, run and fetch: the next worker seals the run, once, and its job ran once."""
+    (run,) = submit("a street")
+    ended(worker(step), -signal.SIGKILL)
+    ended(worker())
+    run = cosmos.store.run(run.id)
+
+    assert State.SEALED == run.state, run.reason
+    assert [run.artifact.path] == sorted(cosmos.workspace.outputs.rglob("*.mp4"))
+    assert () == cosmos.store.leases()
+    assert 1 == cosmos.workspace.log(run.batch).read_text().count(f"Processing sample {run.id}")
+    assert [] == list((root / "jobs").iterdir())
+
+
+def test_a_server_that_goes_away_while_a_job_runs_costs_nothing(cosmos, submit, worker, sshd):
+    """No relaunch and no kill: the run goes on, and is sealed in its first attempt when the server is back."""
+    (run,) = submit("slow")
+    process = worker()
+    wait_for(lambda: cosmos.store.run(run.id).state is State.RUNNING)
+    sshd.stop()
+    time.sleep(1.5)
+    sshd.start()
+    said = ended(process)
+    run = cosmos.store.run(run.id)
+
+    assert (State.SEALED, 1) == (run.state, run.attempt), said
+    assert 1 == cosmos.workspace.log(run.batch).read_text().count(f"Processing sample {run.id}")
+
+
+def test_connections_cut_at_odd_moments_cost_nothing(cosmos, submit, worker, sshd):
+    """Four runs and a line that is cut again and again: each is sealed once, its log neither short nor doubled."""
+    runs = submit(*["a street"] * 4)
+    over = threading.Event()
+
+    def cut():
+        while not over.wait(0.7):
+            sshd.cut()
+
+    cutter = threading.Thread(target=cut)
+    cutter.start()
+    try:
+        process = worker()
+        wait_for(
+            lambda: all(cosmos.store.run(run.id).state.is_final for run in runs) or process.poll() is not None
+        )
+    finally:
+        over.set()
+        cutter.join()
+    ended(process)
+    after = [cosmos.store.run(run.id) for run in runs]
+
+    assert {(State.SEALED, 1)} == {(run.state, run.attempt) for run in after}
+    for run in after:
+        assert 1 == cosmos.workspace.log(run.batch).read_text().count(f"Processing sample {run.id}")
+
+
+def test_two_workers_share_one_host(cosmos, submit, worker):
+    """Eight runs, two workers, one host of two slots: each run is sealed once, by one of them."""
+    runs = submit(*["a street"] * 8)
+    for process in [worker(), worker()]:
+        ended(process)
+    after = [cosmos.store.run(run.id) for run in runs]
+    journal = (cosmos.workspace.state / "journal.jsonl").read_text().splitlines()
+    sealed = [line["sealed"] for line in map(json.loads, journal) if "sealed" in line]
+
+    assert {(State.SEALED, 1)} == {(run.state, run.attempt) for run in after}
+    assert sorted(run.id for run in runs) == sorted(sealed)
+
+
+def test_a_run_is_cancelled_on_its_host(cosmos, submit, worker, root):
+    """The job is ended there, and the run says cancelled, not failed."""
+    (run,) = submit("stubborn")
+    process = worker()
+    wait_for(lambda: cosmos.store.run(run.id).state is State.RUNNING)
+    cosmos.store.cancel(run.id)
+    ended(process)
+
+    assert State.CANCELLED == cosmos.store.run(run.id).state
+    assert [] == list((root / "jobs").iterdir())
+
+
+def test_a_host_with_another_key_gets_no_run(cosmos, submit, sshd, root):
+    """The run waits, with the reason in the worker's log; once the key is known it is sealed."""
+    known = sshd.known_hosts.read_text()
+    kind, key, *_ = (sshd.folder / "client.pub").read_text().split()
+    sshd.known_hosts.write_text(f"{sshd.name} {kind} {key}\n")
+    (run,) = submit("a street")
+    stop = threading.Event()
+    thread = threading.Thread(target=Worker(cosmos.site, stop=stop).work)
+    thread.start()
+    try:
+        wait_for(lambda: cosmos.store.run(run.id).state is not State.QUEUED)
+        time.sleep(1.0)
+        assert cosmos.store.run(run.id).state in {State.PLACED, State.QUEUED}
+        assert not root.exists()
+    finally:
+        sshd.known_hosts.write_text(known)
+        wait_for(lambda: cosmos.store.run(run.id).state.is_final)
+        stop.set()
+        thread.join()
+
+    assert (State.SEALED, 1) == (cosmos.store.run(run.id).state, cosmos.store.run(run.id).attempt)
+
+
+def test_no_secret_is_left_anywhere(cosmos, submit, worker, monkeypatch, root, sshd):
+    """What stands in the environment of a worker is not in the store, logs, settings, manifests or on the host."""
+    canaries = {
+        name: f"canary-{name.lower()}" for name in ("HF_TOKEN", "NGC_API_KEY", "COSMOS_SSH_PASSPHRASE")
+    }
+    for name, value in canaries.items():
+        monkeypatch.setenv(name, value)
+    (run,) = submit("a street")
+    said = ended(worker())
+    places = (cosmos.workspace.root, root, sshd.folder)
+    files = [path for place in places for path in place.rglob("*") if path.is_file()]
+
+    assert State.SEALED == cosmos.store.run(run.id).state
+    assert len(files) > 10
+    assert [] == [path for path in files if b"canary" in path.read_bytes()]
+    assert "canary" not in said
+
+
+def test_gpus_of_the_slot_are_the_jobs(cosmos, submit, worker, root):
+    """A native job sees its slot's GPUs and no others."""
+    (run,) = submit("slow")
+    process = worker()
+    orders = wait_for(lambda: [json.loads(path.read_text()) for path in root.glob("jobs/*/job.json")])
+    ended(process)
+
+    assert orders[0]["env"]["CUDA_VISIBLE_DEVICES"] in {"0", "1"}
+    assert State.SEALED == cosmos.store.run(run.id).state
