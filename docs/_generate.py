@@ -446,7 +446,7 @@ def each_command() -> Iterator[tuple[str, click.Command]]:
     from cosmos_core.cli.root import OWN, root
 
     context = click.Context(root)
-    for name in [*OWN, *(set(first_party().offers(extend.Command)) - OWN.keys())]:
+    for name in [*OWN, *sorted(first_party().offers(extend.Command).keys() - OWN.keys())]:
         if (command := root.get_command(context, name)) is not None:
             yield from _inside(f"cosmos {name}", command)
 
