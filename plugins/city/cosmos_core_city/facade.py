@@ -11,7 +11,7 @@ import numpy as np
 from cosmos_core_city.ironwork import fire_escape, water_tower
 from cosmos_core_city.labels import Label
 from cosmos_core_city.materials import Kind
-from cosmos_core_city.mesh import Frame, boxes, joined, part, quads
+from cosmos_core_city.mesh import Frame, boxes, cylinder, joined, part, quads
 from cosmos_core_city.scene import Thing, thing
 from cosmos_core_city.spec import CROSSING
 from cosmos_core_city.storefront import ground_floor, signs
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cosmos_core_city.materials import Materials
-    from cosmos_core_city.mesh import Part
+    from cosmos_core_city.mesh import Floats, Ints, Part
     from cosmos_core_city.scene import Thing
     from cosmos_core_city.spec import Building, City
 
@@ -78,6 +78,8 @@ def body(
     yield from cornice(house, materials)
     yield from roof(house, numbers, materials, wall, shell=shell)
     yield from belts(house, numbers, materials)
+    yield from clutter(house, numbers, materials)
+    yield from drainpipe(house, materials)
 
 
 def openings(house: Building) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
@@ -185,3 +187,72 @@ def roof(
     yield part(boxes(*hut), materials.row(Kind.PLASTER, "#8d8377", "#5d554c"), Label.CORNICE_ROOF)
     stack = ((w - 1.1, back * 0.4, top), (w - 0.35, back * 0.4 + 1.3, top + 2.0))
     yield part(boxes(*stack), wall, Label.CORNICE_ROOF)
+
+
+def clutter(house: Building, numbers: random.Random, materials: Materials) -> Iterator[Part]:
+    """What stands about on the roof: coping, vents, a skylight, cooling units, an aerial."""
+    w, back, top = house.width, -house.depth, house.top
+    stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)
+    steel = materials.row(Kind.METAL, "#9da1a2", "#000000", 0.08, shine=0.12)
+    dark = materials.row(Kind.METAL, "#33373a", "#000000", 0.0, shine=0.3)
+    coping = [
+        ((-0.03, back, top + 0.5), (0.34, -0.3, top + 0.57)),
+        ((w - 0.34, back, top + 0.5), (w + 0.03, -0.3, top + 0.57)),
+        ((0.0, back - 0.03, top + 0.5), (w, back + 0.34, top + 0.57)),
+    ]
+    yield part(boxes([a for a, _ in coping], [b for _, b in coping]), stone, Label.CORNICE_ROOF)
+    pipes = []
+    for _ in range(numbers.randint(4, 7)):
+        u, v, tall = (
+            numbers.uniform(1.0, w - 1.0),
+            numbers.uniform(back + 1.0, -1.2),
+            numbers.uniform(0.4, 1.1),
+        )
+        pipes.append(cylinder((u, v, top), (u, v, top + tall), 0.07, sides=8))
+        pipes.append(cylinder((u, v, top + tall), (u, v, top + tall + 0.16), 0.16, 0.04, sides=8))
+    yield part(joined(pipes), steel, Label.CORNICE_ROOF)
+    for _ in range(numbers.randint(1, 3)):
+        yield from _cooling(
+            numbers.uniform(0.8, w - 2.2), numbers.uniform(back * 0.45, -2.4), top, steel, dark
+        )
+    u, v = numbers.uniform(0.15, 0.6) * w, back * 0.9
+    light = [((u, v, top), (u + 1.5, v + 0.95, top + 0.35))]
+    yield part(boxes([a for a, _ in light], [b for _, b in light]), steel, Label.CORNICE_ROOF)
+    pane = boxes((u + 0.08, v + 0.08, top + 0.35), (u + 1.42, v + 0.87, top + 0.37), ("+z",))
+    yield part(pane, dark, Label.CORNICE_ROOF)
+    yield part(joined(list(_aerial(w * 0.75, back * 0.62, top))), dark, Label.CORNICE_ROOF)
+
+
+def _cooling(u: float, v: float, top: float, steel: int, dark: int) -> Iterator[Part]:
+    """A cooling unit on feet, with grilles and a fan."""
+    yield part(boxes((u, v, top + 0.12), (u + 1.3, v + 0.9, top + 1.0)), steel, Label.CORNICE_ROOF)
+    slats = [
+        ((u + 0.06, v + 0.88, top + 0.24 + 0.11 * k), (u + 1.24, v + 0.915, top + 0.29 + 0.11 * k))
+        for k in range(6)
+    ]
+    feet = [((u + a, v + b, top), (u + a + 0.08, v + b + 0.08, top + 0.12)) for a in (0.05, 1.17) for b in (0.05, 0.77)]  # fmt: skip
+    both = [*slats, *feet]
+    yield part(boxes([a for a, _ in both], [b for _, b in both]), dark, Label.CORNICE_ROOF)
+    fan = cylinder((u + 0.65, v + 0.45, top + 0.99), (u + 0.65, v + 0.45, top + 1.06), 0.36, sides=14)
+    yield part(fan, dark, Label.CORNICE_ROOF)
+
+
+def _aerial(u: float, v: float, top: float) -> Iterator[tuple[Floats, Ints]]:
+    """A mast with rungs, as old television wants it."""
+    yield cylinder((u, v, top), (u, v, top + 2.6), 0.025, sides=5)
+    for k in range(5):
+        half = 0.55 - 0.07 * k
+        yield boxes((u - half, v + 0.12 * k, top + 2.5), (u + half, v + 0.12 * k + 0.02, top + 2.52))
+    yield boxes((u - 0.01, v, top + 2.5), (u + 0.01, v + 0.6, top + 2.52))
+
+
+def drainpipe(house: Building, materials: Materials) -> Iterator[Part]:
+    """A pipe from the cornice to the shop, in lengths with a sleeve at each joint: a broken wall takes its own along."""
+    row = materials.row(Kind.METAL, "#4b4a46" if house.seed & 4 else house.paint, "#000000", 0.05, shine=0.08)
+    u = 0.14 if house.seed & 8 else house.width - 0.14
+    levels = np.arange(house.ground + 0.1, house.top - 0.8, 1.1)
+    shapes = []
+    for z, following in pairwise(levels):
+        shapes.append(cylinder((u, 0.07, z), (u, 0.07, following), 0.05, sides=6))
+        shapes.append(boxes((u - 0.07, -0.01, z - 0.04), (u + 0.07, 0.13, z + 0.04), FRONT))
+    yield part(joined(shapes), row, Label.BUILDING)

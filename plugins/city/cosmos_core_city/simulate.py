@@ -19,7 +19,7 @@ from cosmos_core_city.poses import PoseCache
 from cosmos_core_city.structure import GRAVITY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import ModuleType
 
     from numpy.typing import ArrayLike
@@ -51,6 +51,22 @@ class Prop:
     """Kilograms."""
 
 
+@attrs.frozen(eq=False, kw_only=True)
+class Shard:
+    """A brick that lies hidden in a wall until a blast sprays it; it meets the ground and what stands, never pieces.
+
+    A thousand small bodies in a heap would cost more than all the rest of it, and in the heap nobody sees them.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    """(3,) each, the corners of its box at rest, metres."""
+    time: float
+    """Seconds from the beginning of the simulation at which it lets go."""
+    velocity: NDArray[np.float64]
+    spin: NDArray[np.float64]
+
+
 def simulate(
     structure: Structure,
     activation: Activation,
@@ -59,6 +75,7 @@ def simulate(
     fps: float = 24,
     substeps: int = 5,
     *,
+    shards: Sequence[Shard] = (),
     preroll: int = 0,
     obstacles: ArrayLike = (),
     ground: float = 0.0,
@@ -86,7 +103,13 @@ def simulate(
     for piece in np.flatnonzero(activation.body < 0):
         if (hull := _hull(engine, structure, int(piece), np.zeros(3))) is not None:
             world.add_collider(hull)
-    pivots = np.concatenate([_pivots(structure, activation), *(_center(prop)[None] for prop in props)])
+    pivots = np.concatenate(
+        [
+            _pivots(structure, activation),
+            *(_center(prop)[None] for prop in props),
+            *((shard.low + shard.high)[None] / 2 for shard in shards),
+        ]
+    )
     handles = _dormant(engine, world, structure, activation, pivots)
     standing = [_loose(engine, world, prop) for prop in props]
     # a body made asleep wakes when its first contacts are found, so they are found before it is put to sleep
@@ -94,10 +117,14 @@ def simulate(
     for handle in standing:
         world.rigid_bodies[handle].sleep()
     handles += standing
-    kept = list(_run(engine, world, handles, activation, pivots, (preroll, frames, fps, substeps)))
+    handles += [_hidden(engine, world, shard) for shard in shards]
+    waiting = _waiting(activation, shards, len(activation.time) + len(props))
+    awake = range(len(activation.time), len(activation.time) + len(props))
+    kept = list(_run(engine, world, handles, waiting, awake, pivots, (preroll, frames, fps, substeps)))
     poses = np.array(kept, dtype=np.float32).reshape(frames, len(handles), 7)
     loose = np.arange(len(activation.time), len(handles), dtype=np.int32)
-    starts = np.concatenate([activation.time - preroll / fps, np.zeros(len(props))])
+    late = np.array([shard.time for shard in shards])
+    starts = np.concatenate([activation.time - preroll / fps, np.zeros(len(props)), late - preroll / fps])
     return PoseCache(
         poses=poses,
         pivots=pivots.astype(np.float32),
@@ -139,7 +166,8 @@ def _hull(
     middle = structure.centroid[piece]
     points = middle + (structure.vertices(piece) - middle) * SHRINK - origin
     density = structure.blocks[structure.block[piece]].density
-    return engine.Collider.convex_hull(points, density=density, friction=FRICTION, restitution=BOUNCE)
+    hull = engine.Collider.convex_hull(points, density=density, friction=FRICTION, restitution=BOUNCE)
+    return hull.collision_groups(engine.InteractionGroups(engine.Group.GROUP_1, ~engine.Group.GROUP_2))
 
 
 def _pivots(structure: Structure, activation: Activation) -> Floats:
@@ -181,39 +209,70 @@ def _loose(engine: ModuleType, world: Any, prop: Prop) -> Any:
     return world.add_body(engine.RigidBody.dynamic(translation=tuple(center)), [hull])
 
 
+def _hidden(engine: ModuleType, world: Any, shard: Shard) -> Any:
+    """A brick in its wall. What it may meet is asked of both sides, so pieces have to let it pass too."""
+    half = (shard.high - shard.low) / 2 * SHRINK
+    box = engine.Collider.cuboid(*half, density=1800.0, friction=0.85, restitution=0.15)
+    box = box.collision_groups(engine.InteractionGroups(engine.Group.GROUP_2, ~engine.Group.GROUP_1))
+    middle = tuple((shard.low + shard.high) / 2)
+    return world.add_body(engine.RigidBody.fixed(translation=middle), [box])
+
+
+@attrs.frozen(eq=False)
+class _Release:
+    """A body that lets go: its row, when, how fast and how it spins."""
+
+    time: float
+    row: int
+    velocity: Floats
+    spin: Floats
+
+
+def _waiting(activation: Activation, shards: Sequence[Shard], first: int) -> list[_Release]:
+    """All that will let go, in the order of time; the rows of *shards* begin at *first*."""
+    bodies = [
+        _Release(float(time), row, activation.velocity[row], activation.spin[row])
+        for row, time in enumerate(activation.time)
+    ]
+    bricks = [
+        _Release(shard.time, first + row, shard.velocity, shard.spin) for row, shard in enumerate(shards)
+    ]
+    return sorted([*bodies, *bricks], key=lambda each: (each.time, each.row))
+
+
 def _run(
     engine: ModuleType,
     world: Any,
     handles: Sequence[Any],
-    activation: Activation,
+    waiting: Sequence[_Release],
+    awake: Iterable[int],
     pivots: Floats,
     clock: tuple[int, int, float, int],
 ) -> Iterator[Floats]:
     """Step the world; the poses (B, 7) at the beginning of each frame that is kept."""
     preroll, frames, fps, substeps = clock
     poses = np.concatenate([pivots, np.tile([1.0, 0.0, 0.0, 0.0], (len(pivots), 1))], axis=1)
-    loose = len(handles) - len(activation.time)
-    released = 0
+    moving, released = list(awake), 0
     for frame in range(preroll + frames):
-        moving = [*range(released), *range(len(handles) - loose, len(handles))]
         _read(world, handles, moving, poses)
         if frame >= preroll:
             yield poses.copy()
         for step in range(substeps):
             now = (frame + step / substeps) / fps
-            if released and now > activation.time[0] + QUIET:
+            if released and now > waiting[0].time + QUIET:
                 world.integration_parameters.normalized_max_linear_velocity = LATE
-            while released < len(activation.time) and activation.time[released] <= now:
-                _release(engine, world, handles[released], activation, released)
+            while released < len(waiting) and waiting[released].time <= now:
+                _release(engine, world, handles, waiting[released])
+                moving.append(waiting[released].row)
                 released += 1
             world.step()
 
 
-def _release(engine: ModuleType, world: Any, handle: Any, activation: Activation, body: int) -> None:
-    one = world.rigid_bodies[handle]
-    one.body_type = engine.RigidBodyType.DYNAMIC
-    one.linvel = tuple(activation.velocity[body])
-    one.angvel = tuple(activation.spin[body])
+def _release(engine: ModuleType, world: Any, handles: Sequence[Any], one: _Release) -> None:
+    body = world.rigid_bodies[handles[one.row]]
+    body.body_type = engine.RigidBodyType.DYNAMIC
+    body.linvel = tuple(one.velocity)
+    body.angvel = tuple(one.spin)
 
 
 def _read(world: Any, handles: Sequence[Any], moving: Sequence[int], poses: Floats) -> None:

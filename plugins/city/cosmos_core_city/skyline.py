@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cosmos_core_city.labels import Label
 from cosmos_core_city.materials import Kind
-from cosmos_core_city.mesh import boxes, part
+from cosmos_core_city.mesh import boxes, cylinder, joined, part
 from cosmos_core_city.scene import Thing, thing
 from cosmos_core_city.spec import CROSSING
 
@@ -68,6 +68,20 @@ def _house(
     yield part(rim, trim, Label.BACKGROUND_BUILDING)
     hut = boxes((x + width * 0.3, y + depth * 0.3, height), (x + width * 0.6, y + depth * 0.6, height + 3.5))
     yield part(hut, trim, Label.BACKGROUND_BUILDING)
+    if height < 40.0 and numbers.random() < 0.35:
+        tank = materials.row(Kind.WOOD, "#6e5138", "#000000")
+        u, v = x + width * numbers.uniform(0.25, 0.75), y + depth * numbers.uniform(0.3, 0.7)
+        legs = [
+            cylinder((u + a, v + b, height), (u + a * 0.85, v + b * 0.85, height + 2.4), 0.09, sides=4)
+            for a in (-1.1, 1.1)
+            for b in (-1.1, 1.1)
+        ]
+        yield part(joined(legs), roof, Label.WATER_TOWER)
+        shapes = [
+            cylinder((u, v, height + 2.4), (u, v, height + 5.2), 1.5, sides=12),
+            cylinder((u, v, height + 5.2), (u, v, height + 6.3), 1.65, 0.1, sides=12),
+        ]
+        yield part(joined(shapes), tank, Label.WATER_TOWER)
 
 
 def _along(city: City, numbers: random.Random) -> Iterator[tuple[float, float, float, float, float]]:

@@ -130,7 +130,7 @@ class CitySpec:
     clouds: float = _option(0.35, "share of the sky that clouds cover", between(0.0, 1.0))
     vehicles: float = _option(0.8, "share of the parking places that are taken", between(0.0, 1.0))
     trees: float = _option(0.6, "share of the tree pits that hold a tree", between(0.0, 1.0))
-    storeys: int = _option(5, "typical number of storeys", between(3, 7))
+    storeys: int = _option(5, "typical number of storeys", between(3, 8))
     palette: int | None = _option(
         None, "walls and paint of other colours on the same houses", between(0, 2**31 - 1)
     )
@@ -201,6 +201,8 @@ class Building:
     """First bay of the fire escape, -1 for none."""
     water_tower: bool
     seed: int
+    plants: bool = True
+    """Whether boxes of plants stand on some sills."""
 
     @property
     def top(self) -> float:
@@ -290,16 +292,16 @@ MARGIN = 24.0
 """Metres from the ends of the block to the middle of the nearest house that a blast may pick by itself."""
 EARLY = 1 / 3
 """Seconds of the untouched street before a blast that a clip shows: 8 frames of 24 a second."""
-SETTLED = 10.0
+SETTLED = 12.0
 """Seconds after the blast at which nearly all that it broke lies still; what hangs loose may fall later."""
 
 _WALLS = (
-    ("brick", "#8f5544", "#b9a793", "#cfc3ae", "red-brick"),
-    ("brick", "#74453a", "#a08d7c", "#b7a78f", "dark red brick"),
-    ("brick", "#ab8c6b", "#cbb899", "#8d7358", "tan brick"),
-    ("brick", "#6d5243", "#a3937f", "#c9bda6", "brown brick"),
-    ("brick", "#d8d0c0", "#c3baa8", "#8f8577", "white-painted brick"),
-    ("brick", "#9c6049", "#c6b8a4", "#d9d0bf", "red-brick"),
+    ("brick", "#8f5544", "#a6826f", "#cfc3ae", "red-brick"),
+    ("brick", "#74453a", "#8c6d5e", "#b7a78f", "dark red brick"),
+    ("brick", "#ab8c6b", "#bda484", "#8d7358", "tan brick"),
+    ("brick", "#6d5243", "#8b7664", "#c9bda6", "brown brick"),
+    ("brick", "#d8d0c0", "#ccc4b3", "#8f8577", "white-painted brick"),
+    ("brick", "#9c6049", "#b3907b", "#d9d0bf", "red-brick"),
     ("plaster", "#c2b59c", "#8d7b60", "#e2d9c4", "cream stucco"),
     ("plaster", "#8f9494", "#5f6362", "#d5d6d2", "grey stucco"),
     ("plaster", "#735646", "#523a2f", "#8f6a57", "brownstone"),
@@ -402,11 +404,18 @@ def _row(spec: CitySpec, side: int) -> Iterator[Building]:
     numbers = draw(spec, f"buildings {side}")
     widths = _widths(numbers)
     x, before = 0.0, -1
-    for width in widths:
+    for index, width in enumerate(widths):
         wall = numbers.choice([i for i in range(len(_WALLS)) if i != before])
         before = wall
-        yield _building(spec, numbers, x, width, side, _WALLS[wall])
+        house = _building(spec, numbers, x, width, side, _WALLS[wall])
+        corner = index in {0, len(widths) - 1}
+        yield _taller(house, numbers) if corner and numbers.random() < 0.4 else house
         x += width
+
+
+def _taller(house: Building, numbers: random.Random) -> Building:
+    """An apartment house at a corner: nine to twelve storeys, without a fire escape to the street."""
+    return attrs.evolve(house, floors=numbers.randint(9, 12), storey=3.05, escape=-1, water_tower=True)
 
 
 def _painted(spec: CitySpec, houses: Sequence[Building]) -> Iterator[Building]:
@@ -450,7 +459,7 @@ def _widths(numbers: random.Random) -> list[float]:
 def _building(
     spec: CitySpec, numbers: random.Random, x: float, width: float, side: int, wall: Sequence[str]
 ) -> Building:
-    floors = min(7, max(3, spec.storeys + numbers.choice((-1, -1, 0, 0, 0, 1, 1, 2))))
+    floors = min(8, max(3, spec.storeys + numbers.choice((-1, -1, 0, 0, 0, 1, 1, 2))))
     bays = max(2, round(width / numbers.uniform(2.35, 2.9)))
     front = numbers.choices(("shop", "shutter", "stoop"), (0.62, 0.1, 0.28))[0]
     escape = numbers.randrange(bays - 1) if numbers.random() < 0.5 else -1
@@ -475,27 +484,52 @@ def _building(
         escape=escape,
         water_tower=numbers.random() < 0.3,
         seed=numbers.randrange(2**31),
+        plants=spec.season != "winter",
     )
 
 
+_KINDS = {
+    "sedan": 4.7,
+    "taxi": 4.7,
+    "police": 4.7,
+    "suv": 4.8,
+    "hatchback": 4.1,
+    "pickup": 5.3,
+    "van": 6.0,
+    "truck": 6.5,
+}
+"""Kinds of vehicles and their lengths in metres."""
+_OFTEN = (0.30, 0.11, 0.03, 0.24, 0.13, 0.06, 0.09, 0.04)
+
+
 def _vehicles(spec: CitySpec) -> Iterator[Vehicle]:
+    """Along the kerbs of the block, and of the beginnings of the next ones."""
     numbers = draw(spec, "vehicles")
-    for side in (1, -1):
-        x = numbers.uniform(3.0, 6.0)
-        while x < LENGTH - 7.0:
-            kind = numbers.choices(
-                ("sedan", "taxi", "suv", "hatchback", "van"), (0.36, 0.11, 0.26, 0.17, 0.10)
-            )[0]
-            length = {"van": 6.0, "suv": 4.8, "hatchback": 4.1}.get(kind, 4.7)
-            color = {
-                "taxi": "#e3a51c",
-                "van": numbers.choice(("#e8e6df", "#e8e6df", "#7a5230", "#2b4a6b")),
-            }.get(kind, numbers.choice(_CAR_COLORS))
-            taken = numbers.random() < spec.vehicles
-            if taken:
-                y = side * (ROAD - 1.12 + numbers.uniform(-0.06, 0.08))
-                yield Vehicle(kind=kind, x=round(x + length / 2, 3), y=round(y, 3), facing=-side, color=color)
-            x += length + numbers.uniform(0.7, 1.5)
+    far = 2 * SIDEWALK + CROSSING
+    for start, end in (
+        (3.0, LENGTH - 7.0),
+        (LENGTH + far + 5.0, LENGTH + far + 46.0),
+        (-far - 48.0, -far - 8.0),
+    ):
+        for side in (1, -1):
+            yield from _parked(spec, numbers, start + numbers.uniform(0.0, 3.0), end, side)
+
+
+def _parked(spec: CitySpec, numbers: random.Random, start: float, end: float, side: int) -> Iterator[Vehicle]:
+    x = start
+    while x < end:
+        kind = numbers.choices(tuple(_KINDS), _OFTEN)[0]
+        length = _KINDS[kind]
+        color = {
+            "taxi": "#e3a51c",
+            "police": "#e6e7e5",
+            "van": numbers.choice(("#e8e6df", "#e8e6df", "#7a5230", "#2b4a6b")),
+            "truck": numbers.choice(("#b3381f", "#2b5a8b", "#2f6b46", "#c98a1b")),
+        }.get(kind, numbers.choice(_CAR_COLORS))
+        if numbers.random() < spec.vehicles:
+            y = side * (ROAD - 1.15 + numbers.uniform(-0.06, 0.06))
+            yield Vehicle(kind=kind, x=round(x + length / 2, 3), y=round(y, 3), facing=-side, color=color)
+        x += length + numbers.uniform(0.7, 1.5)
 
 
 def _pits(spec: CitySpec, side: int) -> list[float]:
@@ -506,8 +540,10 @@ def _pits(spec: CitySpec, side: int) -> list[float]:
 
 def _trees(spec: CitySpec) -> Iterator[Tree]:
     numbers = draw(spec, "trees")
+    edge = 2 * SIDEWALK + CROSSING
+    beyond = [at + 11.0 * k for at in (LENGTH + edge + 9.0, -edge - 31.0) for k in range(3)]
     for side in (1, -1):
-        for x in _pits(spec, side):
+        for x in (*_pits(spec, side), *beyond):
             height, seed = numbers.uniform(5.2, 8.2), numbers.randrange(2**31)
             if numbers.random() < spec.trees:
                 yield Tree(
@@ -519,7 +555,10 @@ def _trees(spec: CitySpec) -> Iterator[Tree]:
                 )
 
 
-_FURNITURE = (("bench", 1), ("mailbox", 1), ("rack", 3), ("bin", 4), ("hydrant", 2), ("meter", 9))
+_FURNITURE = (
+    ("bench", 2), ("mailbox", 1), ("rack", 3), ("bin", 4), ("hydrant", 2), ("meter", 9), ("bags", 4),
+    ("newsbox", 2), ("planter", 3),
+)  # fmt: skip
 
 
 def _props(spec: CitySpec) -> Iterator[Prop]:
@@ -532,6 +571,8 @@ def _props(spec: CitySpec) -> Iterator[Prop]:
             x = numbers.uniform(4.0, LENGTH - 4.0)
             if all(abs(x - other) > 1.3 for other in taken):
                 taken.append(x)
+                if kind == "planter" and spec.season == "winter":
+                    continue
                 yield Prop(kind=kind, x=round(x, 3), y=round(side * (ROAD + 0.55), 3), side=side)
     for side in (1, -1):
         for x in (-1.0, LENGTH + 1.0):

@@ -10,7 +10,7 @@ import numpy as np
 from cosmos_core_city.ironwork import rails
 from cosmos_core_city.labels import Label
 from cosmos_core_city.materials import Kind, columns
-from cosmos_core_city.mesh import Frame, boxes, cylinder, joined, panels, part, prism
+from cosmos_core_city.mesh import Frame, boxes, cylinder, joined, panels, part, prism, tube
 from cosmos_core_city.walls import FRONT, ROOMS, glass, holes, pierced, right_hand, windows
 
 if TYPE_CHECKING:
@@ -144,8 +144,46 @@ def signs(house: Building, frame: Frame, materials: Materials) -> Iterator[Part]
     yield part(
         panels([(left + 0.04, low + 0.04)], [(right - 0.04, high - 0.04)], 0.124), row, Label.SIGN_AWNING
     )
+    yield from goosenecks(left, right, materials)
+    if house.seed & 16:
+        yield from blade(house, right - 0.9, materials)
     if house.awning != "none" and house.front == "shop":
         yield from awning(house, left, right - 1.9, materials)
+
+
+def goosenecks(left: float, right: float, materials: Materials) -> Iterator[Part]:
+    """Lamps on bent arms over the sign, which shine after dark."""
+    iron = materials.row(Kind.METAL, "#1d2022", "#000000", 0.0, shine=0.2)
+    bulb = materials.row(Kind.PAINT, "#f6e2b8", "#000000", 0.0, 1.4)
+    arms, bulbs = [], []
+    for share in (0.2, 0.5, 0.8):
+        u = left + (right - left) * share
+        arms += [
+            tube([(u, 0.0, 3.98), (u, 0.22, 4.1), (u, 0.46, 4.06), (u, 0.52, 3.96)], 0.016, sides=5),
+            cylinder((u, 0.52, 3.97), (u, 0.55, 3.83), 0.04, 0.13, sides=10),
+        ]
+        bulbs.append(cylinder((u, 0.545, 3.85), (u, 0.555, 3.8), 0.05, sides=6))
+    yield part(joined(arms), iron, Label.SIGN_AWNING)
+    yield part(joined(bulbs), bulb, Label.SIGN_AWNING)
+
+
+def blade(house: Building, u: float, materials: Materials) -> Iterator[Part]:
+    """A sign that hangs across the sidewalk from a bracket, for those who walk along the front."""
+    iron = materials.row(Kind.METAL, "#1d2022", "#000000", 0.0, shine=0.2)
+    board = materials.row(Kind.PAINT, house.accent, "#000000", 0.05)
+    rim = materials.row(Kind.PAINT, "#efe4c8", "#000000", 0.0)
+    z = house.ground + 0.35
+    shapes = [
+        boxes((u - 0.02, 0.0, z + 1.02), (u + 0.02, 1.05, z + 1.06)),
+        boxes((u - 0.015, 0.3, z + 0.9), (u + 0.015, 0.33, z + 1.03)),
+        boxes((u - 0.015, 0.9, z + 0.9), (u + 0.015, 0.93, z + 1.03)),
+    ]
+    yield part(joined(shapes), iron, Label.SIGN_AWNING)
+    yield part(boxes((u - 0.05, 0.16, z), (u + 0.05, 1.02, z + 0.92)), board, Label.SIGN_AWNING)
+    bands = [((u - 0.055, 0.22, z + a), (u + 0.055, 0.96, z + a + 0.05)) for a in (0.07, 0.8)]
+    discs = [cylinder((u - 0.06, 0.59, z + 0.46), (u + 0.06, 0.59, z + 0.46), 0.22, sides=14)]
+    shape = joined([boxes([a for a, _ in bands], [b for _, b in bands]), *discs])
+    yield part(shape, rim, Label.SIGN_AWNING)
 
 
 def awning(house: Building, left: float, right: float, materials: Materials) -> Iterator[Part]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -160,10 +161,11 @@ def _twigs(centres: Floats, fork: float, random: np.random.Generator, item: Tree
     return joined(shapes)
 
 
-def _leaves(centres: Floats, random: np.random.Generator, height: float) -> tuple[Floats, Ints]:
-    """Leaves as small quads on the shells of clumps around *centres*."""
-    each = 125
-    size = 0.092 * height / 6
+def _leaves(
+    centres: Floats, random: np.random.Generator, height: float, each: int = 170
+) -> tuple[Floats, Ints]:
+    """Leaves as small quads on the shells of clumps around *centres*, *each* a clump."""
+    size = 0.080 * height / 6
     ball = random.random((len(centres), each, 3)) * 2 - 1
     ball /= np.linalg.norm(ball, axis=2, keepdims=True)
     reach = (0.55 + 0.45 * random.random((len(centres), each, 1))) * (0.155 * height)
@@ -309,6 +311,57 @@ def _rack(item: Prop, materials: Materials) -> Iterator[Part]:
     yield part(tube([(x - 0.28, y, WALK), *arch, (x + 0.28, y, WALK)], 0.024), steel, Label.STREET_FURNITURE)
 
 
+def _bags(item: Prop, materials: Materials) -> Iterator[Part]:
+    """A heap of rubbish bags at the kerb, and a flattened box."""
+    black = materials.row(Kind.METAL, "#17191b", "#000000", 0.15, shine=0.2)
+    white = materials.row(Kind.METAL, "#c9c8c2", "#000000", 0.15, shine=0.12)
+    card = materials.row(Kind.PAINT, "#9b7a50", "#000000", 0.1)
+    random = np.random.default_rng(int(item.x * 1000))
+    for row, count in ((black, 4), (white, 2)):
+        shapes = [
+            _bag(random, item.x + random.uniform(-0.55, 0.55), item.y + random.uniform(-0.2, 0.25))
+            for _ in range(count)
+        ]
+        yield part(joined(shapes), row, Label.STREET_FURNITURE)
+    x, y = item.x - 0.15, item.y + item.side * 0.38
+    yield part(boxes((x, y, WALK), (x + 0.7, y + 0.09, 0.66)), card, Label.STREET_FURNITURE)
+
+
+def _bag(random: np.random.Generator, x: float, y: float) -> tuple[Floats, Ints]:
+    """A slumped sack, tied at the top."""
+    wide, tall = random.uniform(0.2, 0.3), random.uniform(0.34, 0.5)
+    rings = [(0.72, 0.0), (1.0, 0.22), (0.9, 0.55), (0.45, 0.86), (0.1, 0.9), (0.2, 1.0)]
+    steps = [cylinder((x, y, WALK + tall * a[1]), (x, y, WALK + tall * b[1]), wide * a[0], wide * b[0], sides=8)
+             for a, b in pairwise(rings)]  # fmt: skip
+    return joined(steps)
+
+
+def _newsbox(item: Prop, materials: Materials) -> Iterator[Part]:
+    """Two boxes for newspapers, side by side."""
+    dark = materials.row(Kind.METAL, "#15181a", "#000000", 0.0, shine=0.3)
+    for k, color in enumerate(("#b3271e", "#d9a520") if int(item.x) & 1 else ("#1f5c9c", "#e2e0d8")):
+        paint = materials.row(Kind.PAINT, color, "#000000", 0.06)
+        x, y, s = item.x - 0.5 + 0.54 * k, item.y, item.side
+        shapes = [
+            boxes((x, y - 0.2, 0.42), (x + 0.46, y + 0.2, 1.22)),
+            boxes((x + 0.04, y - 0.16, WALK), (x + 0.42, y + 0.16, 0.42), ("-x", "+x", "-y", "+y")),
+        ]
+        yield part(joined(shapes), paint, Label.STREET_FURNITURE)
+        pane = boxes((x + 0.06, y + s * 0.17, 0.78), (x + 0.4, y + s * 0.212, 1.14))
+        yield part(pane, dark, Label.STREET_FURNITURE)
+
+
+def _planter(item: Prop, materials: Materials) -> Iterator[Part]:
+    """A tub of concrete with a clipped shrub."""
+    stone = materials.row(Kind.CONCRETE, "#8f8a80", "#000000", 0.0)
+    leaf = materials.row(Kind.LEAF, "#2f5a2c", "#5f8a45")
+    x, y = item.x, item.y
+    yield part(cylinder((x, y, WALK), (x, y, 0.66), 0.30, 0.40, sides=12), stone, Label.STREET_FURNITURE)
+    random = np.random.default_rng(int(item.x * 1000) + 1)
+    shrub = _leaves(np.array([[x, y, 0.95]]), random, 2.6, 110)
+    yield part(shrub, leaf, Label.VEGETATION)
+
+
 _PROPS: dict[str, Callable[[Prop, Materials], Iterator[Part]]] = {
     "lamp": _lamp,
     "signal": _signal,
@@ -318,4 +371,7 @@ _PROPS: dict[str, Callable[[Prop, Materials], Iterator[Part]]] = {
     "mailbox": _mailbox,
     "bench": _bench,
     "rack": _rack,
+    "bags": _bags,
+    "newsbox": _newsbox,
+    "planter": _planter,
 }

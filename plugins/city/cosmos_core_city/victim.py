@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cosmos_core_city import structure as frame_of
 from cosmos_core_city import walls
 from cosmos_core_city.facade import body, ends, front_frame, openings
+from cosmos_core_city.furniture import furnished
 from cosmos_core_city.ironwork import fire_escape, water_tower
 from cosmos_core_city.labels import Label
 from cosmos_core_city.materials import Kind
@@ -42,6 +43,7 @@ ROOM = 5.2
 """Depth of the rooms at the front, and of the floor that breaks into small pieces."""
 LONG = 1.5
 """Metres above which a box that is fixed to a wall breaks with it, into parts of about a metre."""
+_BOARDS = ("#8a6a48", "#7a5a3c", "#9c7d58", "#6d5745")
 _PAPERS = ("#b9a98a", "#93a8a5", "#b98d7c", "#a9a077", "#c6b6a6", "#8f9c86", "#c2a36b", "#9d8fa3")
 
 
@@ -146,13 +148,14 @@ def victim(city: City, row: int, materials: Materials) -> Victim:
     """The house in *row* of the buildings as blocks and fixtures."""
     house = city.buildings[row]
     frame = front_frame(city, house)
-    core = materials.row(Kind.PLASTER, _core(house), "#5b4a40")
+    core = materials.row(Kind.BRICK, "#8b5f4e", "#96715f", 0.23, 0.078, 0.30, 0.0, float(house.seed % 1009))
     plan = _Plan(house, frame, row, core)
     wall = walls.masonry(house, materials)
     inside = [materials.row(Kind.PLASTER, color, "#6f675a") for color in _papers(house)]
     _outer(plan, wall, inside, materials)
     _floors(plan, inside, materials)
     fixtures = list(_fixtures(city, plan, materials))
+    fixtures += _furniture(plan, materials)
     hidden = frozenset(item.block for item in fixtures if item.block >= 0)
     floor = materials.row(Kind.CONCRETE, "#77716a", "#000000", 0.0)
     w, back = house.width, -house.depth
@@ -169,31 +172,35 @@ def victim(city: City, row: int, materials: Materials) -> Victim:
     )
 
 
-def _core(house: Building) -> str:
-    """What a crack in the walls shows."""
-    return "#8a5f4c" if house.wall.kind == "brick" else "#8f8577"
-
-
 def _papers(house: Building) -> list[str]:
+    """The wallpapers of the rooms: two a storey, west and east, from the ground up."""
     numbers = random.Random(house.seed ^ 0x5EED)  # noqa: S311
     return [numbers.choice(_PAPERS) for _ in range(2 * house.floors)]
+
+
+def storeys(house: Building) -> list[tuple[float, float]]:
+    """Floor and ceiling of each storey's rooms, from the ground up."""
+    levels = [house.ground + i * house.storey for i in range(house.floors - 1)]
+    return list(zip([0.0, *levels], [z - SLAB for z in [*levels, house.top]], strict=True))
+
+
+def partition(house: Building, storey: int) -> float:
+    """Where the wall between the two front rooms of a storey starts."""
+    return house.width * (0.42 + 0.16 * (storey & 1))
 
 
 def _outer(plan: _Plan, wall: int, inside: Sequence[int], materials: Materials) -> None:
     """Front, ends and back."""
     house = plan.house
-    w, back, top, ground = house.width, -house.depth, house.top, house.ground
+    w, back, ground = house.width, -house.depth, house.ground
     spans, rows = openings(house)
-    room = {"-v": Label.INTERIOR}
-    holes = [(u0, z0, u1, z1) for z0, z1 in rows for u0, u1 in spans]
-    plan.add("front", (0.0, -WALL, ground), (w, 0.0, top), {"all": wall, "-v": inside[0]}, Label.BUILDING,
-             faces=room, holes=holes, cell=1.25)  # fmt: skip
     stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)
+    holes = [(u0, z0, u1, z1) for z0, z1 in rows for u0, u1 in spans]
+    for storey in range(1, house.floors):
+        _front(plan, "front", storey, wall, inside, holes)
     if house.front == "stoop":
         start = -WALL
-        holes = [(u0, 1.35, u1, ground - 0.55) for u0, u1 in spans]
-        plan.add("ground", (0.0, -WALL, 0.0), (w, 0.0, ground), {"all": wall, "-v": inside[1]}, Label.BUILDING,
-                 faces=room, holes=holes, cell=1.25)  # fmt: skip
+        _front(plan, "ground", 0, wall, inside, [(u0, 1.35, u1, ground - 0.55) for u0, u1 in spans])
     else:
         start = -DEEP
         third = w - 0.45 - 1.5 - 0.35
@@ -210,47 +217,81 @@ def _outer(plan: _Plan, wall: int, inside: Sequence[int], materials: Materials) 
             "fascia", (0.45, -DEEP, 2.95), (w - 0.45, 0.0, ground), {"all": stone}, Label.BUILDING, core=stone
         )
     for name, u0, u1, face in (("west", 0.0, WALL, "+u"), ("east", w - WALL, w, "-u")):
-        sides = {"all": wall, face: inside[2]}
-        for z0, z1, v in ((0.0, ground, start), (ground, top, -WALL)):
-            plan.add(
-                name,
-                (u0, back, z0),
-                (u1, v, z1),
-                sides,
-                Label.BUILDING,
-                faces={face: Label.INTERIOR},
-                cell=2.4,
-            )
-    plan.add("back", (WALL, back, 0.0), (w - WALL, back + WALL, top), {"all": wall, "+v": inside[3]}, Label.BUILDING,
+        for storey, (bottom, top) in enumerate(_heights(house)):
+            paper = inside[2 * storey + (name == "east")]
+            plan.add(name, (u0, back, bottom), (u1, start if storey == 0 else -WALL, top), {"all": wall, face: paper},
+                     Label.BUILDING, faces={face: Label.INTERIOR}, cell=2.2)  # fmt: skip
+    plan.add("back", (WALL, back, 0.0), (w - WALL, back + WALL, house.top), {"all": wall, "+v": inside[3]}, Label.BUILDING,
              faces={"+v": Label.INTERIOR}, cell=2.8)  # fmt: skip
+
+
+def _heights(house: Building) -> list[tuple[float, float]]:
+    """Where the walls of each storey start and end, from the ground up."""
+    levels = [0.0, *(house.ground + i * house.storey for i in range(house.floors - 1)), house.top]
+    return list(pairwise(levels))
+
+
+def _front(
+    plan: _Plan,
+    panel: str,
+    storey: int,
+    wall: int,
+    inside: Sequence[int],
+    holes: Sequence[tuple[float, float, float, float]],
+) -> None:
+    """The front of one storey, which shows inside the wallpapers of its two rooms."""
+    house = plan.house
+    bottom, top = _heights(house)[storey]
+    middle = partition(house, storey) + 0.06
+    for side, (u0, u1) in enumerate(((0.0, middle), (middle, house.width))):
+        own = [
+            (max(a, u0), z0, min(b, u1), z1)
+            for a, z0, b, z1 in holes
+            if z0 > bottom and z1 < top and a < u1 and b > u0
+        ]
+        plan.add(panel, (u0, -WALL, bottom), (u1, 0.0, top), {"all": wall, "-v": inside[2 * storey + side]},
+                 Label.BUILDING, faces={"-v": Label.INTERIOR}, holes=own, cell=1.15)  # fmt: skip
 
 
 def _floors(plan: _Plan, inside: Sequence[int], materials: Materials) -> None:
     """Slabs, partitions and the roof."""
     house = plan.house
     w, back = house.width, -house.depth + WALL
-    wood = materials.row(Kind.WOOD, "#8a6a48", "#000000")
+    numbers = random.Random(house.seed ^ 0xF100)  # noqa: S311
     white = materials.row(Kind.PLASTER, "#cfc8ba", "#8d8577")
     tar = materials.row(Kind.CONCRETE, "#6a6762", "#000000", 0.0)
     stone = materials.row(Kind.CONCRETE, "#9a948a", "#000000", 0.0)
-    levels = [house.ground + i * house.storey for i in range(house.floors - 1)]
     start = -WALL if house.front == "stoop" else -DEEP
-    floor = 0.0
-    for index, z in enumerate([*levels, house.top]):
-        last = index == len(levels)
+    for index, (floor, ceiling) in enumerate(storeys(house)):
+        last = index == house.floors - 1
         edge = start if index == 0 else -WALL
+        wood = materials.row(Kind.WOOD, numbers.choice(_BOARDS), "#000000")
         sides = {"all": stone, "+z": tar if last else wood, "-z": white}
         faces = {"+z": Label.CORNICE_ROOF} if last else {}
-        for name, v0, v1, cell in (("near", -ROOM - 2.0, edge, 2.0), ("far", back, -ROOM - 2.0, 3.0)):
-            plan.add(f"slab {name} {index}", (WALL, v0, z - SLAB), (w - WALL, v1, z), sides, Label.EXPOSED_FLOOR,
+        for name, v0, v1, cell in (("near", -ROOM - 2.0, edge, 1.7), ("far", back, -ROOM - 2.0, 3.0)):
+            plan.add(f"slab {name} {index}", (WALL, v0, ceiling), (w - WALL, v1, ceiling + SLAB), sides, Label.EXPOSED_FLOOR,
                      faces=faces, cell=cell, core=stone, density=2300.0, rebar=True)  # fmt: skip
-        paper = {"all": inside[index % len(inside)], "-u": inside[(index + 3) % len(inside)]}
-        plan.add(f"cross {index}", (WALL, -ROOM - 0.12, floor), (w - WALL, -ROOM, z - SLAB), paper, Label.INTERIOR,
-                 cell=2.2, core=white, density=900.0)  # fmt: skip
-        middle = w * (0.42 + 0.16 * (index & 1))
-        plan.add(f"room {index}", (middle, -ROOM, floor), (middle + 0.12, edge, z - SLAB), paper, Label.INTERIOR,
-                 cell=2.2, core=white, density=900.0)  # fmt: skip
-        floor = z
+        middle = partition(house, index)
+        west, east = inside[2 * index], inside[2 * index + 1]
+        for u0, u1, paper in ((WALL, middle + 0.06, west), (middle + 0.06, w - WALL, east)):
+            plan.add(f"cross {index}", (u0, -ROOM - 0.12, floor), (u1, -ROOM, ceiling), {"all": paper}, Label.INTERIOR,
+                     cell=2.1, core=white, density=900.0)  # fmt: skip
+        plan.add(f"room {index}", (middle, -ROOM, floor), (middle + 0.12, edge, ceiling), {"all": white, "-u": west, "+u": east},
+                 Label.INTERIOR, cell=2.1, core=white, density=900.0)  # fmt: skip
+
+
+def _furniture(plan: _Plan, materials: Materials) -> Iterator[Fixture]:
+    """What stands in the front rooms above the shop, each piece a block that is drawn as what it is."""
+    house = plan.house
+    numbers = random.Random(house.seed ^ 0xFA12)  # noqa: S311
+    for storey, (floor, _) in enumerate(storeys(house)):
+        middle = partition(house, storey)
+        for span in ((WALL, middle), (middle + 0.12, house.width - WALL)) if storey else ():
+            for item in furnished(span, (-ROOM, -WALL), floor, numbers, materials):
+                a, b = plan.world(item.low), plan.world(item.high)
+                box = np.minimum(a, b), np.maximum(a, b)
+                parts = tuple(placed(item.parts, plan.frame))
+                yield _block(plan, parts, box, f"{item.kind} {len(plan.blocks)}", item.density)
 
 
 def _whole(plan: _Plan, wall: int) -> dict[str, tuple[Part, ...]]:

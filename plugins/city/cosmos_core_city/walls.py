@@ -113,13 +113,19 @@ def windows(
     yield part(panels(lows, highs, PANE), np.repeat(rows, 2), Label.WINDOW)
     paint = materials.row(Kind.PAINT, house.paint, "#000000", 0.08)
     yield part(sashes(lows, highs, house.sash), paint, Label.WINDOW)
+    yield part(casings(lows, highs), paint, Label.WINDOW)
     stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)
     sill = bars(shifted(lows, -0.1, -0.13), np.stack([highs[:, 0] + 0.10, lows[:, 1]], 1), (-0.10, 0.09))
     yield part(sill, stone, Label.BUILDING)
+    if house.seed % 3:
+        yield part(joined(list(brackets(lows, highs))), stone, Label.BUILDING)
     yield from lintels(house, lows, highs, stone)
     cooled = [i for i in range(len(lows)) if numbers.random() < 0.09]
     if cooled:
         yield from coolers(lows[cooled], highs[cooled], materials)
+    planted = [i for i in range(len(lows)) if i not in cooled and numbers.random() < 0.07]
+    for i in planted if house.plants else ():
+        yield from flowers(lows[i], highs[i], numbers, materials)
 
 
 def pane(frame: Frame, low: Floats, high: Floats, numbers: random.Random, materials: Materials) -> int:
@@ -195,6 +201,39 @@ def sashes(lows: Floats, highs: Floats, style: str) -> tuple[Floats, Ints]:
             bar(left, z - 0.014, right, z + 0.014, inner) for z in ((b + middle) / 2, (middle + t) / 2)
         ]
     return joined(shapes)
+
+
+def casings(lows: Floats, highs: Floats) -> tuple[Floats, Ints]:
+    """A moulding around each window, between the sash and the brick."""
+    wide, v = 0.045, (-0.155, -0.05)
+    left, bottom, right, top = lows[:, 0], lows[:, 1], highs[:, 0], highs[:, 1]
+    sides = [
+        (left, bottom, left + wide, top),
+        (right - wide, bottom, right, top),
+        (left + wide, top - wide, right - wide, top),
+    ]
+    return joined([bars(np.stack([a, b], 1), np.stack([c, d], 1), v) for a, b, c, d in sides])
+
+
+def brackets(lows: Floats, highs: Floats) -> Iterator[tuple[Floats, Ints]]:
+    """Two stones under each sill."""
+    for u in (lows[:, 0] - 0.03, highs[:, 0] - 0.09):
+        foot = np.stack([u, lows[:, 1] - 0.27], 1)
+        yield bars(foot, shifted(foot, 0.12, 0.14), (-0.02, 0.06))
+
+
+def flowers(low: Floats, high: Floats, numbers: random.Random, materials: Materials) -> Iterator[Part]:
+    """A box of plants on a sill."""
+    wood = materials.row(Kind.WOOD, "#5b3b26", "#000000")
+    leaf = materials.row(Kind.LEAF, "#3d6b2c", numbers.choice(("#c23b4e", "#d9862a", "#b45ab0", "#7c9a3c")))
+    left, right, z = low[0] + 0.06, high[0] - 0.06, low[1]
+    yield part(boxes((left, 0.0, z), (right, 0.2, z + 0.19)), wood, Label.WINDOW)
+    middle = [(numbers.uniform(left, right), numbers.uniform(0.02, 0.2), z + numbers.uniform(0.16, 0.34)) for _ in range(26)]  # fmt: skip
+    corners = []
+    for u, v, top in middle:
+        a, b, c = (numbers.uniform(-0.06, 0.06) for _ in range(3))
+        corners.append([(u - 0.06, v + a, top - 0.05), (u + 0.05, v + b, top - 0.05), (u + 0.06, v + c, top + 0.06), (u - 0.05, v - c, top + 0.06)])  # fmt: skip
+    yield part(quads(corners), leaf, Label.VEGETATION)
 
 
 def lintels(house: Building, lows: Floats, highs: Floats, stone: int) -> Iterator[Part]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cosmos_core_city.build import build, staged, street
 from cosmos_core_city.damage import Damage, plan_damage
+from cosmos_core_city.debris import bricks
 from cosmos_core_city.labels import Label
 from cosmos_core_city.materials import Kind, Materials
 from cosmos_core_city.mesh import boxes, cylinder, part
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cosmos_core_city.mesh import Floats, Ints, Part
+    from cosmos_core_city.simulate import Shard
     from cosmos_core_city.spec import City
     from cosmos_core_city.structure import Rods, Structure
     from cosmos_core_city.victim import Victim
 
 LOOSE = {"sedan": 1450.0, "taxi": 1500.0, "suv": 2000.0, "hatchback": 1150.0, "van": 2200.0,
-         "bin": 45.0, "mailbox": 90.0, "bench": 70.0}  # fmt: skip
+         "police": 1600.0, "pickup": 1900.0, "truck": 4200.0,
+         "bin": 45.0, "mailbox": 90.0, "bench": 70.0, "bags": 30.0, "newsbox": 40.0, "planter": 120.0}  # fmt: skip
 """Kilograms of what a blast may push about."""
 REACH = 18.0
 """Metres from the blast, along the street, within which such things are loose."""
@@ -82,18 +85,24 @@ def wreck(city: City, frames: int, fps: float) -> Wreck:
     plan = plan_damage(structure, told, city.seed)
     things = street(city, materials, without=blast.victims)
     loose = [item for item in things if _is_loose(item, blast.center[0])]
+    sprayed = list(bricks(structure, plan, city.seed))
     motion = simulate(
         structure,
         plan,
         [_prop(item) for item in loose],
         frames,
         fps,
+        shards=sprayed,
         preroll=round(blast.preroll * fps),
         obstacles=obstacles(city),
     )
-    ridden = {id(item): int(body) for item, body in zip(loose, motion.bodies[len(structure) :], strict=True)}
+    props, shards = np.split(motion.bodies[len(structure) :], [len(loose)])
+    ridden = {id(item): int(body) for item, body in zip(loose, props, strict=True)}
     riding = [_carried(item, ridden[id(item)]) if id(item) in ridden else item for item in things]
-    riding += wrecked(houses, structure, motion, rebar(structure, city.seed), materials)
+    ruins = list(wrecked(houses, structure, motion, rebar(structure, city.seed), materials))
+    if sprayed:
+        ruins[0] = attrs.evolve(ruins[0], parts=(*ruins[0].parts, _sprayed(sprayed, shards, houses[0])))
+    riding += ruins
     scene = staged(city, riding, materials)
     return Wreck(scene=scene, motion=motion, facts=_facts(city, structure, motion))
 
@@ -112,6 +121,13 @@ def _facts(city: City, structure: Structure, motion: PoseCache) -> dict[str, Any
         "fastest_at_the_end": round(float(speeds.max(initial=0.0)), 3),
         "poses": motion.digest,
     }
+
+
+def _sprayed(sprayed: Sequence[Shard], bodies: Ints, house: Victim) -> Part:
+    """The bricks, in the material of the cracks in the walls of *house*."""
+    shape = boxes([shard.low for shard in sprayed], [shard.high for shard in sprayed])
+    made = part(shape, house.blocks[0].materials[-1], Label.BUILDING)
+    return attrs.evolve(made, body=np.repeat(bodies, 8).astype(np.int32))
 
 
 def moved_pieces(structure: Structure, motion: PoseCache) -> Any:

@@ -39,8 +39,8 @@ def test_a_frame_does_not_depend_on_those_before(scene, view, spec, city):
 
 def test_the_street_is_rich_enough(scene, city):
     """The scene has its triangles and labels, and every triangle names a material, an instance and a group."""
-    assert 60_000 <= len(scene.triangles) <= 250_000
-    assert len(np.unique(scene.label)) >= 12
+    assert 250_000 <= len(scene.triangles) <= 400_000
+    assert len(np.unique(scene.label)) >= 15
     assert 12 <= len(city.buildings) <= 20
     assert scene.material.max() < len(scene.materials)
     assert scene.instance.max() < len(scene.instances)

@@ -5,6 +5,8 @@ from itertools import pairwise
 import attrs
 import pytest
 from cosmos_core_city.spec import City, CitySpec, resolve
+from cosmos_core_city.street import _PROPS
+from cosmos_core_city.vehicles import SHAPES
 
 from cosmos_core import canonical
 from cosmos_core.errors import RefusedError
@@ -79,7 +81,34 @@ def test_houses_fill_the_block_without_overlap(seed):
         assert 6 <= len(houses) <= 10
         assert all(abs(a.x + a.width - b.x) < 0.01 for a, b in pairwise(houses))
         assert pytest.approx(city.length, abs=0.01) == houses[-1].x + houses[-1].width
-    assert all(3 <= house.floors <= 7 for house in city.buildings)
+        assert all(3 <= house.floors <= 8 for house in houses[1:-1])
+        assert all(3 <= house.floors <= 12 for house in houses)
+
+
+def test_a_few_houses_are_taller():
+    """Some corners have nine storeys or more, most have not."""
+    floors = [house.floors for seed in range(20) for house in resolve(CitySpec(seed=seed)).buildings]
+
+    assert 10 <= sum(count >= 9 for count in floors) <= 60
+    assert 12 == max(floors)
+
+
+def test_all_kinds_of_vehicles_and_furniture_occur():
+    """Over ten seeds every kind is drawn, also beyond the crossings."""
+    cities = [resolve(CitySpec(seed=seed)) for seed in range(10)]
+
+    assert set(SHAPES) == {car.kind for city in cities for car in city.vehicles}
+    assert set(_PROPS) == {prop.kind for city in cities for prop in city.props}
+    assert all(any(car.x < 0.0 for car in city.vehicles) for city in cities)
+
+
+def test_winter_has_no_flowers():
+    """Plants on sills and in tubs are for the other seasons."""
+    winter, summer = (resolve(CitySpec(seed=2, season=season)) for season in ("winter", "summer"))
+
+    assert not any(house.plants for house in (*winter.buildings, *winter.neighbours))
+    assert "planter" not in {prop.kind for prop in winter.props}
+    assert "planter" in {prop.kind for prop in summer.props}
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
