@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BRICK = np.array([0.21, 0.10, 0.07])
 """Metres; what is knocked out is half a brick to a lump of several."""
-RATE = 16.0
+RATE = 7.0
 """Bricks a cubic metre of wall that the blast breaks."""
 SKIN = 0.015
 """Metres of wall between a brick and the outside."""

@@ -6,6 +6,7 @@ than the pieces they stand for: hulls that share faces would burst apart when th
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -37,6 +38,8 @@ FASTEST = 40.0
 QUIET, LATE = 2.2, 14.0
 """Seconds after the first body lets go from which nothing is faster than so many metres a second: what comes down late
 has hung or rolled, and a clip that ends in free fall shows a blur. It is what a fall of ten metres ends with."""
+IDLE, SLOWLY = 4.5, 0.6
+"""Seconds after the first body lets go from which so many of the substeps do: nothing is fast and most lies still."""
 FRICTION, BOUNCE = 0.75, 0.04
 
 
@@ -257,8 +260,11 @@ def _run(
         _read(world, handles, moving, poses)
         if frame >= preroll:
             yield poses.copy()
-        for step in range(substeps):
-            now = (frame + step / substeps) / fps
+        idle = released > 0 and frame / fps > waiting[0].time + IDLE
+        steps = max(1, math.ceil(substeps * SLOWLY)) if idle else substeps
+        world.integration_parameters.dt = 1 / (fps * steps)
+        for step in range(steps):
+            now = (frame + step / steps) / fps
             if released and now > waiting[0].time + QUIET:
                 world.integration_parameters.normalized_max_linear_velocity = LATE
             while released < len(waiting) and waiting[released].time <= now:

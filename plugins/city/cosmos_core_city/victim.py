@@ -41,6 +41,8 @@ DEEP = 0.9
 """How far the piers of a shop front go in."""
 ROOM = 5.2
 """Depth of the rooms at the front, and of the floor that breaks into small pieces."""
+FRONTS = 72.0
+"""Storeys times metres of front up to which pieces are the smallest."""
 LONG = 1.5
 """Metres above which a box that is fixed to a wall breaks with it, into parts of about a metre."""
 _BOARDS = ("#8a6a48", "#7a5a3c", "#9c7d58", "#6d5745")
@@ -81,6 +83,8 @@ class _Plan:
     frame: Frame
     row: int
     core: int
+    coarse: float
+    """How much larger pieces are than in a single house."""
     blocks: list[Block] = attrs.field(factory=list)
     labels: list[tuple[Label, ...]] = attrs.field(factory=list)
 
@@ -124,7 +128,7 @@ class _Plan:
             ),
             building=self.row,
             density=density,
-            cell=cell,
+            cell=cell * self.coarse,
             rebar=rebar,
         )
         x, _, z = self.frame.origin
@@ -149,7 +153,7 @@ def victim(city: City, row: int, materials: Materials) -> Victim:
     house = city.buildings[row]
     frame = front_frame(city, house)
     core = materials.row(Kind.BRICK, "#8b5f4e", "#96715f", 0.23, 0.078, 0.30, 0.0, float(house.seed % 1009))
-    plan = _Plan(house, frame, row, core)
+    plan = _Plan(house, frame, row, core, _coarse(city))
     wall = walls.masonry(house, materials)
     inside = [materials.row(Kind.PLASTER, color, "#6f675a") for color in _papers(house)]
     _outer(plan, wall, inside, materials)
@@ -170,6 +174,13 @@ def victim(city: City, row: int, materials: Materials) -> Victim:
         fixtures=tuple(fixtures),
         still=tuple(placed([part(flat, floor, Label.EXPOSED_FLOOR)], frame)),
     )
+
+
+def _coarse(city: City) -> float:
+    """Larger pieces where more or larger houses break, so that their number stays about the same."""
+    rows = city.blast.victims if city.blast else ()
+    fronts = sum(city.buildings[row].floors * city.buildings[row].width for row in rows)
+    return float(max(1.0, (fronts / FRONTS) ** 0.5))
 
 
 def _papers(house: Building) -> list[str]:
@@ -250,7 +261,7 @@ def _front(
             if z0 > bottom and z1 < top and a < u1 and b > u0
         ]
         plan.add(panel, (u0, -WALL, bottom), (u1, 0.0, top), {"all": wall, "-v": inside[2 * storey + side]},
-                 Label.BUILDING, faces={"-v": Label.INTERIOR}, holes=own, cell=1.15)  # fmt: skip
+                 Label.BUILDING, faces={"-v": Label.INTERIOR}, holes=own, cell=1.02)  # fmt: skip
 
 
 def _floors(plan: _Plan, inside: Sequence[int], materials: Materials) -> None:
@@ -268,7 +279,7 @@ def _floors(plan: _Plan, inside: Sequence[int], materials: Materials) -> None:
         wood = materials.row(Kind.WOOD, numbers.choice(_BOARDS), "#000000")
         sides = {"all": stone, "+z": tar if last else wood, "-z": white}
         faces = {"+z": Label.CORNICE_ROOF} if last else {}
-        for name, v0, v1, cell in (("near", -ROOM - 2.0, edge, 1.7), ("far", back, -ROOM - 2.0, 3.0)):
+        for name, v0, v1, cell in (("near", -ROOM - 2.0, edge, 1.6), ("far", back, -ROOM - 2.0, 3.0)):
             plan.add(f"slab {name} {index}", (WALL, v0, ceiling), (w - WALL, v1, ceiling + SLAB), sides, Label.EXPOSED_FLOOR,
                      faces=faces, cell=cell, core=stone, density=2300.0, rebar=True)  # fmt: skip
         middle = partition(house, index)
