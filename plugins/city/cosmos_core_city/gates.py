@@ -30,6 +30,8 @@ LUMA = {"day": (60.0, 190.0), "overcast": (60.0, 190.0), "dusk": (42.0, 170.0), 
 EDGES = (0.03, 0.14)
 EDGE_WIDTH = 960
 """Width from which edge density means what the bounds were measured at; small pictures are all edges."""
+EDGE_FULL = 1280
+"""Width up to which it is measured in the picture as it will be; the bounds are those of pictures of this width."""
 FLOW = 0.06
 """Share of the picture's width that 95 % of it may move in a 24th of a second."""
 STRIDE = 3

@@ -178,7 +178,7 @@ def _motion(path: CameraPath, pictures: Sequence[Picture], out: Output) -> Itera
 
 
 def _shading(renderer: Renderer, path: CameraPath, out: Output, light: str) -> Iterator[str]:
-    width = min(out.width, gates.EDGE_WIDTH)
+    width = min(out.width, gates.EDGE_FULL)
     height = max(2, round(out.height * width / out.width))
     for frame in sorted({0, out.frames // 2, out.frames - 1}):
         _, rgb = renderer.draw(path.view(frame, out.width, out.height).scaled(width, height), frame)

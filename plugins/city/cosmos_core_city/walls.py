@@ -117,7 +117,7 @@ def windows(
     stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)
     sill = bars(shifted(lows, -0.1, -0.13), np.stack([highs[:, 0] + 0.10, lows[:, 1]], 1), (-0.10, 0.09))
     yield part(sill, stone, Label.BUILDING)
-    if house.seed % 3:
+    if house.seed % 3 == 1:
         yield part(joined(list(brackets(lows, highs))), stone, Label.BUILDING)
     yield from lintels(house, lows, highs, stone)
     cooled = [i for i in range(len(lows)) if numbers.random() < 0.09]
