@@ -277,6 +277,22 @@ class Folders:
                 raise
 
 
+def owner(state: Path) -> str:
+    """Whose jobs ours are, kept in *state*: random, since two machines may have workspaces of one path and share a host."""
+    state.mkdir(parents=True, exist_ok=True)
+    file = state / "owner"
+    if not file.exists():
+        part = file.with_name(f"owner.{secrets.token_hex(4)}.part")
+        write(part, secrets.token_hex(8).encode())
+        try:
+            os.link(part, file)
+        except FileExistsError:
+            pass
+        finally:
+            part.unlink()
+    return file.read_text("ascii")
+
+
 def order(job: Any) -> dict[str, Any]:
     """What ``job.json`` says of a :class:`cosmos_core.extend.Job`, but for its key and its owner."""
     # Keeps a native process on its slot's GPUs.

@@ -248,7 +248,9 @@ def _aerial(u: float, v: float, top: float) -> Iterator[tuple[Floats, Ints]]:
 
 def drainpipe(house: Building, materials: Materials) -> Iterator[Part]:
     """A pipe from the cornice to the shop, in lengths with a sleeve at each joint: a broken wall takes its own along."""
-    row = materials.row(Kind.METAL, house.wall.color if house.seed & 4 else house.wall.trim, "#000000", 0.05, shine=0.08)
+    row = materials.row(
+        Kind.METAL, house.wall.color if house.seed & 4 else house.wall.trim, "#000000", 0.05, shine=0.08
+    )
     u = 0.14 if house.seed & 8 else house.width - 0.14
     levels = np.arange(house.ground + 0.1, house.top - 0.8, 1.1)
     shapes = []

@@ -6,7 +6,6 @@ tell the state of a job, and the engine is asked only about those that have left
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from cosmos_core import launcher
-from cosmos_core.errors import HostError
-from cosmos_core.extend import Exit, JobState, JobStatus, silent
+from cosmos_core import jobs, launcher
+from cosmos_core.errors import HostError, InputError
+from cosmos_core.extend import Exit, JobState, JobStatus, Keeper, silent
 from cosmos_core_docker import words
 from cosmos_core_docker.engine import SLOW, Engine, sentence
 from cosmos_core_docker.options import DockerOptions
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from cosmos_core.extend import Handle, Host, Job, Placed, Ran, RemoteFile, Report, Shell
+    from cosmos_core.extend import Freed, Handle, Host, Job, Placed, Ran, RemoteFile, Report, Shell
     from cosmos_core_docker.engine import Container, Inspected
 
 REFUSED = 125
@@ -60,7 +59,7 @@ class DockerSession:
     @classmethod
     def lay(cls, below: Shell, host: Host, state: Path) -> DockerSession:
         """The session for *host* over an open one."""
-        workspace = hashlib.sha256(str(state.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        workspace = jobs.owner(state)
         options = host.options if isinstance(host.options, DockerOptions) else DockerOptions()
         return cls(below, host=host.name, options=options, workspace=workspace)
 
@@ -200,6 +199,16 @@ class DockerSession:
             HostError: the line is lost, or it takes longer than *timeout* seconds.
         """
         return self.below.run(argv, stdin=stdin, timeout=timeout)
+
+    def free(self, *, dry: bool = False) -> Freed:
+        """Remove the inputs kept on the host that no job there needs; with *dry* only say what would go.
+
+        Raises:
+            InputError: what carries the files keeps none.
+        """
+        if not isinstance(self.below, Keeper):
+            raise InputError(f"host {self._host} keeps no inputs", hint="only hosts at the end of a line do")
+        return self.below.free(dry=dry)
 
     def close(self) -> None:
         """Let go of the line. Jobs go on."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ class SftpSession:
         self._host = host
         self._options = options
         self._own_keys = state / known.FILE
-        self._owner = _owner(state)
+        self._owner = jobs.owner(state)
         self._lines: list[Line] = []
         """The first asks and transfers; the others only transfer."""
         self._lock = threading.RLock()
@@ -261,21 +260,6 @@ def _check(job: Job) -> None:
         jobs.check_names(names, (*job.outputs, job.log))
     except jobs.WrongError as error:
         raise InputError(str(error), hint=error.hint) from error
-
-
-def _owner(state: Path) -> str:
-    """Whose jobs ours are: random, since two machines may have workspaces of one path and share a host."""
-    file = state / "owner"
-    if not file.exists():
-        part = file.with_name(f"owner.{secrets.token_hex(4)}.part")
-        jobs.write(part, secrets.token_hex(8).encode())
-        try:
-            file.hardlink_to(part)
-        except FileExistsError:
-            pass
-        finally:
-            part.unlink()
-    return file.read_text("ascii")
 
 
 def _status(facts: Mapping[str, Any]) -> JobStatus:
