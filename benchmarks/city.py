@@ -1,15 +1,18 @@
-"""What a frame of the city costs: ``python benchmarks/city.py [--frames 12] [--seed 1] [--threads 2]``.
+"""What a frame of the city costs: ``python benchmarks/city.py [--frames 12] [--seed 1] [--damage 0.6] [--threads 2]``.
 
 CPU milliseconds a frame by stage, each stage's best of all frames, because a busy machine only ever adds; then the
-wall time of a whole clip with all encoders. Beside them: the traffic to memory that no renderer avoids, and, where
-``embreex`` is installed, Embree's time for the primary rays alone.
+wall and CPU time and the memory of a whole clip with all encoders. Beside them, in the same run: the traffic to memory
+that no renderer avoids; where ``embreex`` is installed, Embree's time for the primary rays alone; and where ``bpy`` is
+(here, or in the interpreter that ``--blender`` names), Blender's Workbench and Cycles on the same triangles.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import threading
@@ -21,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cosmos_core_city import camera, raster, shade
-from cosmos_core_city.build import build
 from cosmos_core_city.generate import PASSES, Moment, control, generate
 from cosmos_core_city.light import EXPOSURE, daylight
 from cosmos_core_city.render import NEAR, Renderer
 from cosmos_core_city.spec import CitySpec, resolve
+from cosmos_core_city.wreck import wreck
 from rich.console import Console
 from rich.table import Table
 
@@ -37,12 +40,18 @@ if TYPE_CHECKING:
 
     from cosmos_core_city.render import View
     from cosmos_core_city.scene import Scene
+    from cosmos_core_city.wreck import Wreck
 
 STAGES = {
-    raster: ("project", "setup", "sort", "visibility", "soften"),
+    raster: ("pose", "turn", "project", "setup", "sort", "values", "visibility", "soften"),
     shade: ("occlusion", "calm", "shade"),
 }
+SEEING = ("pose", "project", "setup", "sort", "visibility")
+"""Stages that do what a ray tracer's primary rays do."""
 WIDTH, HEIGHT = 1280, 704
+FRAMES = 93
+BYTES = 8 + 4 + 4 + 3 + 3 + 3
+"""A pixel's keys, triangle, 1/z, colour before and after, and half-size occlusion thrice."""
 
 
 class Clock:
@@ -73,13 +82,13 @@ class Clock:
         return min(frame[name] for frame in self.frames) * 1000
 
 
-def stages(scene: Scene, path: camera.Path, renderer: Renderer, frames: int) -> Clock:
+def stages(made: Wreck, path: camera.Path, renderer: Renderer, frames: int) -> Clock:
     """Draw and encode *frames* of the clip, timing each stage."""
     clock = Clock()
     for module, names in STAGES.items():
         for name in names:
             setattr(module, name, clock.wrap(name, getattr(module, name)))
-    group = np.append(scene.group, 0).astype(np.uint16)
+    group = np.append(made.scene.group, 0).astype(np.uint16)
     colours = controls.palette(range(60), 1)
     with tempfile.TemporaryDirectory() as folder:
         videos = {
@@ -90,8 +99,8 @@ def stages(scene: Scene, path: camera.Path, renderer: Renderer, frames: int) -> 
             video.__enter__()
         for number in range(frames):
             clock.frames.append(defaultdict(float))
-            view = path.view(number * 92 // max(1, frames - 1), WIDTH, HEIGHT)
-            seen, rgb = renderer.draw(view)
+            frame = number * (FRAMES - 1) // max(1, frames - 1)
+            seen, rgb = renderer.draw(path.view(frame, WIDTH, HEIGHT), frame)
             made = Moment(rgb, seen.inverse, group[seen.ids])
             for name, video in videos.items():
                 picture = clock.wrap(f"{name} from arrays", control)(name, made, (0.0, 0.2), colours)
@@ -102,11 +111,11 @@ def stages(scene: Scene, path: camera.Path, renderer: Renderer, frames: int) -> 
 
 
 def memory_floor() -> float:
-    """Milliseconds to copy what a frame must read and write at least: keys at 1x and 2x, ids, 1/z, colour twice."""
-    size = WIDTH * HEIGHT * (8 + 4 * 8 + 4 + 4 + 3 + 3)
+    """Milliseconds to copy once what a frame must write and read at least."""
+    size = WIDTH * HEIGHT * BYTES
     source, target = np.ones(size, np.uint8), np.empty(size, np.uint8)
     times = []
-    for _ in range(5):
+    for _ in range(9):
         began = time.perf_counter()
         target[:] = source
         times.append(time.perf_counter() - began)
@@ -137,6 +146,24 @@ def embree(scene: Scene, view: View) -> float | None:
     return min(times) * 1000
 
 
+def blender(python: str, scene: Scene, view: View) -> dict[str, float]:
+    """CPU milliseconds of a frame by each of Blender's engines that works; none without bpy."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "scene.npz"
+        np.savez(
+            file,
+            vertices=scene.vertices,
+            triangles=scene.triangles,
+            pose=view.pose,
+            focal=view.lens[0],
+            size=view.size,
+        )
+        words = [python, str(Path(__file__).with_name("_city_blender.py")), str(file)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return json.loads(lines[-1]) if lines else {}
+
+
 def whole_clip(spec: CitySpec) -> tuple[float, float]:
     """Wall and CPU seconds of one clip, gates and encoders included."""
     with tempfile.TemporaryDirectory() as folder:
@@ -145,45 +172,73 @@ def whole_clip(spec: CitySpec) -> tuple[float, float]:
         return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def main() -> None:
-    """Measure and print."""
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--damage", type=float, default=0.0)
+    parser.add_argument("--camera", default="dolly")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
-    told = parser.parse_args()
+    parser.add_argument("--blender", default=sys.executable, metavar="PYTHON", help="an interpreter with bpy")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    told = arguments()
     os.environ["COSMOS_CITY_THREADS"] = str(told.threads)
-    console = Console()
-    spec = CitySpec(seed=told.seed)
-    city = resolve(spec)
-    began = time.process_time()
-    scene = build(city)
-    building = time.process_time() - began
+    os.environ["COSMOS_CITY_KEPT"] = "0"
+    spec = CitySpec(seed=told.seed, damage=told.damage, camera=told.camera)
+    whole_clip(CitySpec(seed=told.seed, width=64, height=64, frames=2, camera="tripod"))  # compiles
     wall, cpu = whole_clip(spec)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         1 << 20 if sys.platform == "darwin" else 1 << 10
     )
-    path = camera.path(spec, city, 93, 24.0, 0)
-    with Renderer(scene, daylight(spec, city), EXPOSURE, workers=1) as renderer:
-        renderer.draw(path.view(0, WIDTH, HEIGHT))
-        clock = stages(scene, path, renderer, told.frames)
-    show(console, clock, len(scene.triangles))
-    rays = embree(scene, path.view(46, WIDTH, HEIGHT))
-    console.print(f"copying what a frame must read and write: {memory_floor():.0f} ms")
+    city = resolve(spec)
+    began = time.process_time()
+    made = wreck(city, FRAMES, 24.0)
+    building = time.process_time() - began
+    path = camera.path(spec, city, FRAMES, 24.0, 0)
+    with Renderer(made.scene, daylight(spec, city), EXPOSURE, motion=made.motion, workers=1) as renderer:
+        renderer.draw(path.view(FRAMES // 2, WIDTH, HEIGHT), FRAMES // 2)
+        clock = stages(made, path, renderer, told.frames)
+    console = Console()
+    rendering = show(console, clock, made)
+    compare(console, clock, rendering, made.scene, path.view(FRAMES // 2, WIDTH, HEIGHT), told.blender)
     console.print(
-        "Embree, primary rays only: " + (f"{rays:.0f} ms CPU" if rays else "embreex is not installed")
-    )
-    console.print(
-        f"building the street: {building:.2f} s; a clip of 93 frames with {told.threads} thread(s): {wall:.1f} s wall, "
-        f"{cpu:.1f} s CPU, {cpu / 93 * 1000:.0f} ms CPU a frame, {3600 / wall:.0f} clips an hour, peak {peak:.0f} MB"
+        f"a clip of {FRAMES} frames, everything included, {told.threads} thread(s): {cpu / FRAMES * 1000:.0f} ms CPU and "
+        f"{wall / FRAMES * 1000:.0f} ms wall a frame, {3600 / wall:.0f} clips an hour, peak {peak:.0f} MB; "
+        f"building and falling {building:.2f} s CPU of {cpu:.1f}"
     )
 
 
-def show(console: Console, clock: Clock, triangles: int) -> None:
-    """The stages as a table, with their sums."""
-    table = Table(title=f"CPU a frame, 1280x704, {triangles:,} triangles, best of {len(clock.frames)} frames")
+def compare(console: Console, clock: Clock, rendering: float, scene: Scene, view: View, python: str) -> None:
+    """What others need for the same, as multiples."""
+    table = Table(title="the same frame elsewhere")
+    for name in ("what", "ms", "of ours"):
+        table.add_column(name, justify="left" if name == "what" else "right")
+    seeing = sum(clock.best(name) for name in SEEING)
+    floor = memory_floor()
+    table.add_row(f"limit: copy a frame's {WIDTH * HEIGHT * BYTES / 1e6:.0f} MB once", f"{floor:.1f}", "")
+    table.add_row("ours, rendering", f"{rendering:.1f}", f"{rendering / floor:.0f} x the limit")
+    table.add_row("ours, visibility alone", f"{seeing:.1f}", f"{seeing / floor:.1f} x the limit")
+    rays = embree(scene, view)
+    if rays:
+        table.add_row("Embree, primary rays alone", f"{rays:.0f}", f"{rays / seeing:.1f} x our visibility")
+    for name, cost in blender(python, scene, view).items():
+        table.add_row(f"Blender {name}", f"{cost:.0f}", f"{cost / rendering:.0f} x our rendering")
+    console.print(table)
+
+
+def show(console: Console, clock: Clock, made: Wreck) -> float:
+    """The stages as a table, with their sums; the milliseconds of rendering."""
+    bodies = made.motion.poses.shape[1] if made.motion else 0
+    pieces = f", {made.facts['pieces']:,} pieces, {bodies:,} bodies" if bodies else ""
+    console.print(f"{WIDTH}x{HEIGHT}, {len(made.scene.triangles):,} triangles{pieces}")
+    table = Table(title=f"CPU a frame, best of {len(clock.frames)}")
     table.add_column("stage")
     table.add_column("ms", justify="right")
     rendering = [name for names in STAGES.values() for name in names]
@@ -193,10 +248,12 @@ def show(console: Console, clock: Clock, triangles: int) -> None:
         rows.append((f"{name} encoder (mean)", clock.mean(f"{name} encoder")))
     for name, cost in rows:
         table.add_row(name, f"{cost:.1f}")
+    drawn, told = (sum(cost for _, cost in part) for part in (rows[: len(rendering)], rows[len(rendering) :]))
     table.add_section()
-    table.add_row("rendering", f"{sum(cost for _, cost in rows[: len(rendering)]):.0f}")
-    table.add_row("controls and encoders", f"{sum(cost for _, cost in rows[len(rendering) :]):.0f}")
+    table.add_row("rendering", f"{drawn:.0f}")
+    table.add_row("controls and encoders", f"{told:.0f}")
     console.print(table)
+    return drawn
 
 
 if __name__ == "__main__":
