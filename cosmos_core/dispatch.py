@@ -438,6 +438,7 @@ class _Harvest:
         placed = {each.path: each for each in launch.session.get(launch.handle, names, folder)}
         if any(each.remote_digest not in {"", each.digest} for each in placed.values()):
             return
+        self._show_log(folder / launch.job.log)
         found = launch.backend.outcome(folder, request, Exit(code=0))
         if found.outcome is not Outcome.DONE or found.file is None:
             return
@@ -446,6 +447,11 @@ class _Harvest:
         except VerifyError as error:
             # It is tried once more when the job has ended.
             log.warning("run %s: %s", run.id, error)
+
+    def _show_log(self, path: Path) -> None:
+        """Lay the log, as far as it is home, where a backend looks for it; the job still writes its own."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self._site.workspace.log(self._lease.batch.id), path)
 
 
 def _bring_home(

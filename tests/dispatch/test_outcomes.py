@@ -120,7 +120,8 @@ def test_loads_on_one_host_are_staggered(cosmos, submit, monkeypatch):
     """
     gpus = Host(name="local", slots=3, gpus=3, gpu="h100", stagger=1.5)
     monkeypatch.setattr(type(cosmos.settings), "each_host", lambda _: (gpus,))
-    submit(*(f"a street {number}" for number in range(3)))
+    # Slow, so that each is still there when the next may begin.
+    submit(*(f"a slow street {number}" for number in range(3)), frames=4)
     opened = []
     claim = cosmos.store.claim
 

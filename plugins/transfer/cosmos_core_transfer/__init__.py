@@ -19,7 +19,9 @@ __version__ = "0.1.0"
 
 @hookimpl
 def cosmos_backends() -> Iterator[Backend]:
-    """Offer ``transfer2.5``."""
-    from cosmos_core_transfer import transfer25
+    """Offer ``transfer2.5``, ``transfer1`` and ``transfer1-upscale``."""
+    from cosmos_core_transfer import transfer1, transfer25
 
     yield transfer25.backend()
+    yield transfer1.backend()
+    yield transfer1.upscaler()

@@ -13,12 +13,15 @@ from cosmos_core.errors import Finding, fail, ok, warn
 from cosmos_core_transfer import profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cosmos_core.extend import Host, Shell
 
 # nvidia-cosmos/cosmos-transfer2.5: docs/setup.md, for CUDA 12.8.1
 LEAST_DRIVER = (570, 124, 6)
+
+SMALLEST = 1 << 20
+"""Bytes. Less is a pointer or an error page, not weights."""
 
 _SMI = (
     "nvidia-smi",
@@ -38,7 +41,7 @@ class Launching(Protocol):
 
     @property
     def image(self) -> str:
-        """Container image; empty for a native checkout."""
+        """Container image; empty for the host's, or a native checkout."""
 
     @property
     def build(self) -> str:
@@ -47,6 +50,14 @@ class Launching(Protocol):
     @property
     def repo(self) -> str:
         """Folder of the checkout."""
+
+
+class WithCheckpoints(Launching, Protocol):
+    """Those of Transfer 1."""
+
+    @property
+    def checkpoint_dir(self) -> str:
+        """Folder of the weights."""
 
 
 @attrs.frozen(kw_only=True)
@@ -90,6 +101,65 @@ def check_transfer25(shell: Shell, host: Host, options: Launching) -> Iterator[F
     yield from check_gpus(shell, "transfer2.5", options.build)
     yield from check_program(shell, host, options, "examples/inference.py")
     yield from check_cache(shell, TRANSFER25)
+
+
+# nvidia-cosmos/cosmos-transfer1: scripts/download_checkpoints.py, cosmos_transfer1/checkpoints.py. Its download prints
+# errors and exits with 0, so the files are looked for.
+TRANSFER1_FILES = {
+    "the model": "nvidia/Cosmos-Transfer1-7B/base_model.pt",
+    **{
+        f"the control {kind}": f"nvidia/Cosmos-Transfer1-7B/{kind}_control.pt"
+        for kind in ("vis", "edge", "seg", "depth")
+    },
+    "the tokenizer": "nvidia/Cosmos-Tokenize1-CV8x8x8-720p",
+    "the safety models": "nvidia/Cosmos-Guardrail1",
+    "the text encoder": "google-t5/t5-11b",
+}
+UPSCALER_FILES = {"the upscaler": "nvidia/Cosmos-Transfer1-7B/4kupscaler_control.pt"}
+
+T1_SCRIPT = "cosmos_transfer1/diffusion/inference/transfer.py"
+# What the fix of the upscaler's index error brought (nvidia-cosmos/cosmos-transfer1, pull request 138).
+_FIXED_UPSCALER = b"Setting batch_size=1 as upscale does not support batch generation"
+
+
+def check_transfer1(shell: Shell, host: Host, options: WithCheckpoints) -> Iterator[Finding]:
+    """Findings about one host for ``transfer1``."""
+    if not host.gpus:
+        return
+    yield from check_gpus(shell, "transfer1", options.build)
+    yield from check_program(shell, host, options, T1_SCRIPT)
+    if host.transport != "docker":
+        yield from _files(shell, options, TRANSFER1_FILES)
+
+
+def check_upscaler(shell: Shell, host: Host, options: WithCheckpoints) -> Iterator[Finding]:
+    """Findings about one host for ``transfer1-upscale``, beside those for ``transfer1``."""
+    if not host.gpus or host.transport == "docker":
+        return
+    yield from _files(shell, options, UPSCALER_FILES)
+    ran = shell.run(("cat", f"{options.repo}/{T1_SCRIPT}"), timeout=30.0)
+    if not ran.code and _FIXED_UPSCALER not in ran.out:
+        yield fail(
+            "this version of Transfer 1 breaks the upscaler (32-bit index error)",
+            hint="update the checkout: it needs pull request 138 of nvidia-cosmos/cosmos-transfer1",
+            where="checkout",
+        )
+
+
+def _files(shell: Shell, options: WithCheckpoints, wanted: Mapping[str, str]) -> Iterator[Finding]:
+    folder = options.checkpoint_dir
+    folder = folder if folder.startswith("/") else f"{options.repo}/{folder}"
+    for what, name in wanted.items():
+        ran = shell.run(("du", "-sbL", f"{folder}/{name}"), timeout=30.0)
+        size = int(ran.out.split()[0]) if not ran.code and ran.out.split() else 0
+        if size < SMALLEST:
+            yield fail(
+                f"{what} is not at {folder}/{name}" + (f": only {size} bytes" if size else ""),
+                hint="scripts/download_checkpoints.py --output_dir checkpoints; its exit code is 0 whatever happened",
+                where="checkpoints",
+            )
+        else:
+            yield ok(f"{what}: {name}", where="checkpoints")
 
 
 def check_gpus(shell: Shell, backend: str, build: str) -> Iterator[Finding]:

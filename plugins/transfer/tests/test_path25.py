@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cosmos_core.errors import RefusedError
+from cosmos_core.errors import Level, RefusedError
 from cosmos_core.run import State
 from cosmos_core.submission import Ask
 
@@ -94,6 +94,31 @@ def test_a_hung_program_is_stopped_and_said_so(workspace, work, street):
         cosmos.store.run(run.id).state,
         "no sign of progress" in cosmos.store.run(run.id).reason,
     )
+
+
+def test_a_sample_is_sealed_while_another_hangs(workspace, work, street, monkeypatch):
+    """
+    Its files and the log so far are enough: video, marker, echo, and that safety models looked at it.
+    """
+    monkeypatch.setattr("cosmos_core.dispatch.HARVEST", 0.2)
+    cosmos = workspace()
+    first, hung, *_ = cosmos.submit_many(
+        asks(street, "a street in fog", "hang", "a street at dusk", "a street in snow", options={"quiet": 6})
+    )
+    heard = []
+    real = cosmos.plugins.tell
+    monkeypatch.setattr(
+        cosmos.plugins,
+        "tell",
+        lambda hook, **facts: (heard.append((facts["run"].id, str(facts["run"].state))), real(hook, **facts)),
+    )
+    work(cosmos)
+    sealed = cosmos.store.run(first.id)
+
+    assert heard.index((first.id, "sealed")) < heard.index((hung.id, "failed"))
+    assert sealed.batch == cosmos.store.run(hung.id).batch
+    said = {found.check: found.level for found in cosmos.store.attempts(first.id)[-1].findings}
+    assert Level.OK == said["guardrail.effective"]
 
 
 def test_several_gpus_run_under_torchrun(workspace, work, street):

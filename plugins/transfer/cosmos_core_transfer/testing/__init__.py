@@ -34,6 +34,7 @@ def install(folder: Path) -> Path:
     """Make *folder* look like a checkout of both repositories, with ``bin/python`` and ``bin/torchrun``."""
     places = {
         "transfer25.py": "examples/inference.py",
+        "transfer1.py": "cosmos_transfer1/diffusion/inference/transfer.py",
     }
     for source, place in places.items():
         target = folder / place

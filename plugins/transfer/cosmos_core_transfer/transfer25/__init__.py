@@ -10,7 +10,7 @@ from cosmos_core_transfer import profiles
 from cosmos_core_transfer.transfer25 import sizes
 from cosmos_core_transfer.transfer25.job import compile_job, load_key, options_of
 from cosmos_core_transfer.transfer25.options import DISTILLED_STEPS, STEPS, TransferOptions
-from cosmos_core_transfer.transfer25.outcome import outcome, progress
+from cosmos_core_transfer.transfer25.outcome import outcome, progress, whole
 from cosmos_core_transfer.transfer25.review import review
 from cosmos_core_transfer.transfer25.schema import CONTROLS
 
@@ -38,6 +38,7 @@ def backend() -> Backend:
         outcome=outcome,
         review=review,
         check=_check,
+        whole=whole,
     )
 
 

@@ -6,14 +6,14 @@ Source: nvidia-cosmos/cosmos-transfer2.5: examples/inference.py, cosmos_transfer
 from __future__ import annotations
 
 import json
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import attrs
 
 from cosmos_core.errors import InputError
-from cosmos_core.extend import Input, Job, JobFile
+from cosmos_core.extend import Job, JobFile
 from cosmos_core_transfer.files import unpin
+from cosmos_core_transfer.launching import clip_input, enter_file, entering, torchrun
 from cosmos_core_transfer.transfer25.options import TransferOptions, words
 from cosmos_core_transfer.transfer25.schema import (
     CONTROLS,
@@ -30,10 +30,9 @@ from cosmos_core_transfer.transfer25.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cosmos_core.clip import Clip, ClipFile
-    from cosmos_core.extend import Batch, Request, Slot, Spec
+    from cosmos_core.clip import Clip
+    from cosmos_core.extend import Batch, Input, Request, Slot, Spec
 
-ENTER = "enter.py"
 PORT = 12341
 """The first port of torchrun, as NVIDIA's documentation has it; a slot's own is this and its index."""
 
@@ -98,17 +97,6 @@ def _block(kind: str, weight: float, chosen: TransferOptions, clip: Clip | None)
 def is_given(kind: str, chosen: TransferOptions, clip: Clip | None) -> bool:
     """Whether the clip's own video of a control is used; otherwise the model computes it."""
     return clip is not None and kind in clip.modalities and kind not in chosen.computed_controls
-
-
-def clip_input(clip: Clip, modality: str) -> Input:
-    """A clip's video as an input, named by its digest and its suffix in small letters: ``.MP4`` would not load."""
-    file: ClipFile = clip.file(modality)
-    return Input(
-        name=f"inputs/{file.sha256}{PurePosixPath(file.name).suffix.lower()}",
-        digest=file.sha256,
-        path=clip.folder / file.name,
-        bytes=file.bytes,
-    )
 
 
 def _pinned(value: str) -> str | None:
@@ -198,10 +186,10 @@ def compile_job(batch: Batch, slot: Slot) -> Job:
     inputs = {each.name: each for request in batch.requests for each in inputs_of(request)}
     return Job(
         argv=(
-            *entering(chosen.repo, ("-PYTHONPATH",)),
+            *entering(chosen.repo, "-PYTHONPATH"),
             *program(chosen, [file.name for file in specs], slot),
         ),
-        files=(*specs, JobFile(name=ENTER, content=Path(__file__).parents[1].joinpath(ENTER).read_bytes())),
+        files=(*specs, enter_file()),
         inputs=tuple(inputs.values()),
         env=environment(chosen),
         outputs=("out", "log.txt"),
@@ -215,11 +203,6 @@ def _spec_file(request: Request) -> JobFile:
     sample = sample_of(request.run, request.spec, request.clip)
     text = json.dumps(as_mapping(sample), indent=2, ensure_ascii=False) + "\n"
     return JobFile(name=f"specs/{request.run}.json", content=text.encode())
-
-
-def entering(repo: str, variables: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The words that go before a program so that it runs in its checkout."""
-    return ("python3", ENTER, repo, *variables, "--")
 
 
 def program(chosen: TransferOptions, specs: list[str], slot: Slot) -> tuple[str, ...]:
@@ -255,8 +238,7 @@ def starter(python: str, gpus: int, port: int) -> tuple[str, ...]:
     """Python itself for one GPU; torchrun from beside it for several, each slot with a port of its own."""
     if gpus == 1:
         return (python,)
-    folder, slash, _ = python.rpartition("/")
-    return (f"{folder}{slash}torchrun", f"--nproc_per_node={gpus}", f"--master_port={port}")
+    return (torchrun(python), f"--nproc_per_node={gpus}", f"--master_port={port}")
 
 
 def environment(chosen: TransferOptions) -> dict[str, str]:

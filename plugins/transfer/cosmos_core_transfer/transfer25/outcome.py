@@ -20,6 +20,7 @@ from cosmos_core_transfer.transfer25.job import sample_of
 from cosmos_core_transfer.transfer25.schema import as_mapping
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from cosmos_core.extend import Request
@@ -50,6 +51,13 @@ def progress(line: str) -> Tick | None:
     if found := _SAVED.match(text):
         return Tick(run=found["name"], done=1, total=1, note="saved")
     return None
+
+
+def whole(request: Request, names: Collection[str]) -> Iterator[str]:
+    """A sample's files once ``<name>.txt``, which the program writes last, is among them."""
+    if f"out/{request.run}.txt" in names:
+        wanted = (f"out/{request.run}{suffix}" for suffix in (".json", ".mp4", ".jpg", ".txt"))
+        yield from (name for name in wanted if name in names)
 
 
 def outcome(folder: Path, request: Request, ended: Exit) -> Outcomes:
