@@ -93,7 +93,7 @@ def climb(plugins: Plugins, host: Host, state: Path) -> Iterator[tuple[Transport
 def examine(
     plugins: Plugins, host: Host, state: Path, tables: Mapping[str, Mapping[str, Any]] = NO_TABLES
 ) -> Iterator[Finding]:
-    """What is well with a host and what is not, layer by layer, then what each backend needs there.
+    """What is well with a host and what is not, layer by layer, then, where it has GPUs, what each backend needs there.
 
     *tables* holds the settings' options by the backend's name.
     """
@@ -104,7 +104,9 @@ def examine(
             yield ok(f"reached over {transport.name}", where=transport.name)
             if transport.check is not None:
                 yield from _named(transport.check(session, seen), transport.name)
-        for backend in plugins.offers(Backend).values() if top is not None and hasattr(top, "run") else ():
+        # A host without GPUs is no place for a model, and not to blame for that.
+        able = host.gpus and top is not None and hasattr(top, "run")
+        for backend in plugins.offers(Backend).values() if able else ():
             if backend.check is not None:
                 chosen = options(backend, tables.get(backend.name, {}))
                 yield from _named(backend.check(cast("Shell", top), host, chosen), backend.name)

@@ -119,6 +119,7 @@ class Worker:
         self._lock = threading.Lock()
         self._said: set[str] = set()
         self._tries: Counter[str] = Counter()
+        self._unparked = False
         places = list(_places(site))
         self._hosts = {place: host for place, host, _ in places}
         self._seats = [
@@ -147,7 +148,6 @@ class Worker:
         if watch_inbox and until_idle:
             # Sealing clips takes time; slots that start beside it would find nothing, and end.
             accept_inbox(self._site)
-        self._site.store.expire([PARKED])
         sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
         if self._only is None:
             sweeper.start()
@@ -209,6 +209,10 @@ class Worker:
         with self._lock:
             seat.free = True
             try:
+                if not self._unparked:
+                    # What the last worker gave up is tried again by this one.
+                    seat.site.store.expire([PARKED])
+                    self._unparked = True
                 if seat.site.store.paused() is not None:
                     return None
                 lease = seat.adopt() or (None if seat.taken or seat.waits else self._claim(seat))

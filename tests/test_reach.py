@@ -72,7 +72,7 @@ def offers():
 
 @pytest.fixture
 def loaded(offers):
-    found = plugins.load({})
+    found = plugins.load({"COSMOS_BLOCK_PLUGINS": "cosmos3,predict,transfer"})
     found.register("offers", offers)
     return found
 
@@ -182,8 +182,10 @@ def test_a_backend_examines_a_host_with_the_options_of_the_settings(loaded, tmp_
     )
     loaded.register("model", type("Offer", (), {"cosmos_backends": hookimpl(lambda self: [backend])})())
     found = list(
-        reach.examine(loaded, Host(name="a", transport="wire"), tmp_path, {"model": {"image": "x:2"}})
+        reach.examine(loaded, Host(name="a", transport="wire", gpus=1), tmp_path, {"model": {"image": "x:2"}})
     )
+    without = list(reach.examine(loaded, Host(name="a", transport="wire"), tmp_path))
 
     assert [BoxOptions(image="x:2")] == asked
     assert ("model", "it is there") in [(each.where, each.message) for each in found]
+    assert ["wire"] == [each.where for each in without]

@@ -196,7 +196,7 @@ def returned(store, tmp_path):
     def bring(spec=SPEC, name="A street; at noon"):
         number = next(numbers)
         store.accept([NewRun(id=f"r{number:07}", name=name, spec=spec, load_key="x", seconds=1.0)])
-        lease = store.claim(owner="w", load_key="x", host="local", slot=0, limit=1)
+        lease = store.claim(owner="w", load_key="x", host="local", slot=number, limit=1)
         for state in (State.RUNNING, State.RETURNED):
             run = store.move(lease, f"r{number:07}", state)
         return lease, run

@@ -208,7 +208,7 @@ def test_commands_options_and_names_are_completed(here, say, shell, separator):
     assert ["status"] == _completed(shell, ["cosmos", "statu"], 1, separator)
     assert "--clip" in _completed(shell, ["cosmos", "run", "--cl"], 2, separator)
     assert ["@harbour-fog"] == _completed(shell, ["cosmos", "run", "@h"], 2, separator)
-    assert ["preview"] == _completed(shell, ["cosmos", "run", "--backend", "pre"], 3, separator)
+    assert ["preview"] == _completed(shell, ["cosmos", "run", "--backend", "prev"], 3, separator)
 
 
 def test_runs_are_completed_by_id(here, say, double):
