@@ -10,6 +10,7 @@ import time
 import attrs
 import pytest
 
+from cosmos_core.media import file_digest, survey
 from cosmos_core.run import State
 from cosmos_core.submission import Ask
 from cosmos_core.work import Worker
@@ -206,3 +207,19 @@ def test_the_double_keeps_only_the_last_input(checkout, tmp_path):
     assert 0 == done.returncode
     assert not (tmp_path / "out" / "a.json").exists()
     assert (tmp_path / "out" / "b.json").exists()
+
+
+def test_trim_and_retime_follow_a_seal_and_leave_it_alone(cosmos, work):
+    """
+    Five seconds at 24: 93 frames are sealed, 80 of them trimmed, 120 delivered, each with a record beside it.
+    """
+    object.__setattr__(cosmos, "settings", attrs.evolve(cosmos.settings, steps=("trim", "retime")))
+    cosmos.__dict__.pop("site", None)
+    (run,) = work(*cosmos.submit_many([ask("a street", seconds=5, delivery_fps=24)]))
+    made = run.artifact.path
+    copies = {name: survey(made.parent / f"{made.stem}.{name}.mp4").decoded for name in ("trim", "24fps")}
+
+    assert State.SEALED == run.state, run.reason
+    assert {"trim": 80, "24fps": 120} == copies
+    assert run.artifact.digest == file_digest(made)
+    assert all((made.parent / f"{made.stem}.{name}.mp4.json").is_file() for name in copies)
