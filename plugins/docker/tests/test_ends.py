@@ -174,6 +174,22 @@ def test_a_container_stopped_by_another_hand_is_lost_not_cancelled(session, dock
     assert JobState.LOST == end_of(session, handle).state
 
 
+def test_a_job_that_ends_between_two_looks_has_its_exit(session, begin, says, monkeypatch):
+    """Files say that it runs, then it ends, then the engine says that it is gone: its exit is looked for again."""
+    handle = begin("import time; print('on', flush=True); time.sleep(1); raise SystemExit(6)")
+    says(session, handle, b"on")
+    look = session._look
+
+    def late(handles):
+        while any(each.lives for each in look(handles)[0].values()):
+            pass
+        return look(handles)
+
+    monkeypatch.setattr(session, "_look", late)
+
+    assert Exit(code=6) == session.poll([handle])[handle.key].exit
+
+
 def test_a_container_that_vanished_is_lost(session, dockerd, begin, says, end_of):
     """Somebody pruned it; the folder alone proves nothing."""
     handle = begin(WAIT)
