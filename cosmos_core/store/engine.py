@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+LONGEST_ABSENCE = 10.0
+"""Seconds that a SQLite file may be out of its place before it counts as gone."""
 _WRITES = "cosmos_writes"
 _INHERITED: list[sa.Pool] = []
 """Pools of a parent process. They are kept: closing a parent's SQLite connection in a child breaks its locks."""
@@ -49,6 +51,8 @@ class Database:
         self._process = os.getpid()
         self._file: tuple[int, int] | None = None
         """Device and number of the SQLite file that our connections have open; None before there is one."""
+        self._missed: float | None = None
+        """Since when that file is not in its place."""
 
     @property
     def name(self) -> str:
@@ -123,15 +127,18 @@ class Database:
         """
         if not self.is_sqlite:
             return
-        try:
-            status = os.stat(self.name)  # noqa: PTH116  (asked at every transaction)
-        except OSError:
-            found = None
-        else:
-            found = (status.st_dev, status.st_ino)
+        found = _identity(self.name)
         if self._file is None:
             self._file = found
-        elif found != self._file:
+        if found == self._file:
+            self._missed = None
+            return
+        # A file that somebody moved away may come back; later transactions do not wait for it once more.
+        missed = self._missed = self._missed or time.monotonic()
+        while found != self._file and time.monotonic() - missed < min(self.patience, LONGEST_ABSENCE):
+            time.sleep(0.1)
+            found = _identity(self.name)
+        if found != self._file:
             what = "replaced" if found else "deleted"
             raise StoreGone(
                 f"the store {self.name} was {what} while it was open; jobs go on, and their outputs are kept",
@@ -220,6 +227,14 @@ def database(url: str, *, root: Path, patience: float) -> Database:
     if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
         return _server(parsed.set(drivername="postgresql+psycopg"), patience)
     raise InputError(f"a store cannot be on {parsed.drivername!r}", hint=f"write {_ACCEPTED}")
+
+
+def _identity(name: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(name)  # noqa: PTH116  (asked at every transaction)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _file(url: sa.URL, root: Path) -> sa.URL:

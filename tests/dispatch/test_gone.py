@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from cosmos_core.errors import StoreError
 from cosmos_core.run import State
-from cosmos_core.store import Store, StoreGone
+from cosmos_core.store import Store, StoreGone, engine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps open files from being removed")
 
@@ -21,7 +22,7 @@ def _store_files(cosmos):
 @pytest.mark.parametrize("what", ["deleted", "replaced"])
 def test_a_worker_stops_when_its_store_is_gone(cosmos, submit, what, wait_for):
     """
-    One sentence, the exit code of the store's errors, within seconds; the job goes on and its folder is kept.
+    One sentence, the exit code of the store's errors, within a quarter of a minute; the job goes on and its folder is kept.
     """
     submit("slow", frames=30)
     process = subprocess.Popen(
@@ -43,7 +44,7 @@ def test_a_worker_stops_when_its_store_is_gone(cosmos, submit, what, wait_for):
             (cosmos.workspace.state / "backup" / "store.sqlite").rename(
                 cosmos.workspace.state / "store.sqlite"
             )
-        said, _ = process.communicate(timeout=20)
+        said, _ = process.communicate(timeout=40)
     finally:
         process.kill()
         process.communicate()
@@ -73,10 +74,26 @@ root.main(["-C", sys.argv[1], "work"])
 """
 
 
-def test_a_store_that_is_put_back_is_the_same(cosmos, submit, tmp_path):
+def test_a_store_that_is_away_for_a_moment_is_waited_for(cosmos, submit, tmp_path):
     """
-    Moved away for a moment, it is missed; back in its place it goes on.
+    Nothing is read or written meanwhile, also not when another file lies in its place, and nobody hears of it.
     """
+    (run,) = submit("a street")
+    path = cosmos.workspace.state / "store.sqlite"
+    path.rename(tmp_path / "away")
+    path.write_bytes(b"another file")
+    back = threading.Timer(0.7, (tmp_path / "away").replace, [path])
+    back.start()
+
+    assert State.QUEUED == cosmos.store.run(run.id).state
+    back.join()
+
+
+def test_a_store_that_is_put_back_is_the_same(cosmos, submit, tmp_path, monkeypatch):
+    """
+    Moved away for too long, it is missed; back in its place it goes on.
+    """
+    monkeypatch.setattr(engine, "LONGEST_ABSENCE", 0.3)
     (run,) = submit("a street")
     path = cosmos.workspace.state / "store.sqlite"
     path.rename(tmp_path / "away")
