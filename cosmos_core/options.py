@@ -91,13 +91,12 @@ def build(options: type[T], values: Mapping[str, Any], *, where: str) -> T:
 
 
 def _validate(options: type, field: attrs.Attribute[Any], value: object) -> None:
-    """Run one field's validator by itself, so that all fields are judged and not just the first bad one."""
-    validator: Any = field.validator
-    if validator is None:
-        return
+    """Run one field's converter and validator by themselves, so that all fields are judged, not the first bad one."""
     converter: Any = field.converter
     converted = converter(value) if callable(converter) else value
-    validator(object.__new__(options), field, converted)
+    validator: Any = field.validator
+    if validator is not None:
+        validator(object.__new__(options), field, converted)
 
 
 def _read(hint: Any, value: Any) -> Any:

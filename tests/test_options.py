@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from cosmos_core.errors import RefusedError
+from cosmos_core.errors import InputError, RefusedError
 from cosmos_core.options import build, describe, lists
 
 
@@ -53,6 +53,26 @@ def test_every_problem_comes_at_once():
     assert "steps, strength, fast" in said["stepps"].hint
     assert "<= 100" in said["steps"].message
     assert "is not a number" in said["strength"].message
+
+
+def test_what_a_converter_refuses_is_a_finding_beside_the_others():
+    """
+    A field without a validator may refuse its value too, such as a path where no file is.
+    """
+
+    def _no(value):
+        raise InputError(f"{value} does not exist")
+
+    @attrs.frozen(kw_only=True)
+    class WithAFile:
+        mask: str = attrs.field(default="", converter=lambda value: _no(value) if value else "")
+        steps: int = 1
+
+    with pytest.raises(RefusedError) as caught:
+        build(WithAFile, {"mask": "gone.mp4", "steps": "many"}, where="model")
+
+    assert {"mask", "steps"} == {finding.where for finding in caught.value.findings}
+    assert "gone.mp4 does not exist" in caught.value.findings[0].message
 
 
 def test_options_print_themselves():
