@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -154,6 +155,24 @@ def test_a_worker_killed_at_any_step_costs_nothing(cosmos, submit, worker, root,
     assert () == cosmos.store.leases()
     assert 1 == cosmos.workspace.log(run.batch).read_text().count(f"Processing sample {run.id}")
     assert [] == list((root / "jobs").iterdir())
+
+
+def test_a_worker_killed_amid_an_upload_leaves_what_it_sent(cosmos, submit, worker, root):
+    """Half of a large input is on the host and has no name; the next worker goes on from there, and the run is sealed."""
+    heavy = cosmos.workspace.root / "heavy.bin"
+    heavy.write_bytes(os.urandom(60_000_000))
+    (run,) = submit("a street")
+    ended(worker("put:amid"), -signal.SIGKILL)
+    (part,) = wait_for(lambda: [path for path in root.glob("tmp/*.part") if path.stat().st_size > 20_000_000])
+
+    assert [] == list(root.glob("cas/sha256/*/*")) == list((root / "jobs").iterdir())
+    ended(worker())
+    (blob,) = root.glob("cas/sha256/*/*")
+
+    assert part.name == f"{blob.name}.part"
+    assert not part.exists()
+    assert heavy.read_bytes() == blob.read_bytes()
+    assert State.SEALED == cosmos.store.run(run.id).state
 
 
 def test_a_server_that_goes_away_while_a_job_runs_costs_nothing(cosmos, submit, worker, sshd):

@@ -188,6 +188,8 @@ class Blobs:
     def __init__(self, root: Path) -> None:
         self._cas = root / "cas" / "sha256"
         self._tmp = root / "tmp"
+        self._sync = not launcher.boot()
+        """Whether copies wait for the disk. It takes longer than all else, so not where :meth:`Far._fresh` helps."""
         self._vouched: dict[str, tuple[int, int, int]] = {}
         """Inputs whose digest was taken on this line's own time, and how they looked then."""
 
@@ -234,8 +236,7 @@ class Blobs:
         """Copy an input into a job's folder; False, and it is dropped, when it is not here or not what it says."""
         source = self.path(digest)
         try:
-            # Waiting for the disk would take longer than all else: see Far._fresh.
-            jobs.copy(source, target, sync=not launcher.boot())
+            jobs.copy(source, target, sync=self._sync)
             if self._vouched.get(digest) == _stamp(source):
                 return True
         except FileNotFoundError:
