@@ -24,7 +24,7 @@ LEAST = 0.3
 RUBBLE = (0.03, 0.50)
 """Share of a frame in the last third of a clip that rubble fills."""
 MUCH = 0.3
-"""The damage from which the least share of rubble holds; less damage makes less, in proportion."""
+"""The damage from which the least share of rubble holds; below it, less by the cube, as what a blast breaks does."""
 
 
 def refuse_aim(city: City, path: Path) -> Iterator[str]:
@@ -61,12 +61,12 @@ def refuse_rubble(spec: CitySpec, made: Wreck, pictures: Sequence[Picture]) -> I
     """
     if not spec.damage or spec.offset == "before" or made.motion is None:
         return
-    least, most = RUBBLE[0] * min(1.0, spec.damage / MUCH), RUBBLE[1]
+    least, most = RUBBLE[0] * min(1.0, spec.damage / MUCH) ** 3, RUBBLE[1]
     for picture, frame in zip(pictures, gates.moments(made.motion.frames), strict=True):
         if frame >= made.motion.frames * 2 / 3:
             share = rubble(made, picture, frame)
             if not least <= share <= most:
-                yield f"rubble fills {share:.1%} of frame {frame}; allowed is {least:.1%} to {most:.0%}"
+                yield f"rubble fills {share:.1%} of frame {frame}; allowed is {least:.2%} to {most:.0%}"
                 return
 
 

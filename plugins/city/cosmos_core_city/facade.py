@@ -31,7 +31,9 @@ def tenement(city: City, house: Building, materials: Materials) -> Iterator[Thin
     name = f"building {'N' if house.side > 0 else 'S'}{house.x:05.1f}"
     frame = front_frame(city, house)
     numbers = random.Random(house.seed)  # noqa: S311
-    yield thing(name, name, body(house, frame, numbers, materials, ends(city, house)), frame)
+    parts = list(body(house, frame, numbers, materials, ends(city, house)))
+    parts += [each for unit in clutter(house, numbers, materials) for each in unit]
+    yield thing(name, name, parts, frame)
     if house.escape >= 0:
         yield thing(f"{name} fire escape", name, fire_escape(house, materials), frame)
     if house.front != "stoop":
@@ -78,7 +80,7 @@ def body(
     yield from cornice(house, materials)
     yield from roof(house, numbers, materials, wall, shell=shell)
     yield from belts(house, numbers, materials)
-    yield from clutter(house, numbers, materials)
+    yield coping(house, materials)
     yield from drainpipe(house, materials)
 
 
@@ -189,38 +191,41 @@ def roof(
     yield part(boxes(*stack), wall, Label.CORNICE_ROOF)
 
 
-def clutter(house: Building, numbers: random.Random, materials: Materials) -> Iterator[Part]:
-    """What stands about on the roof: coping, vents, a skylight, cooling units, an aerial."""
+def coping(house: Building, materials: Materials) -> Part:
+    """Stones that cover the parapets of the ends and the back."""
     w, back, top = house.width, -house.depth, house.top
     stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)
+    low = [(-0.03, back, top + 0.5), (w - 0.34, back, top + 0.5), (0.0, back - 0.03, top + 0.5)]
+    high = [(0.34, -0.3, top + 0.57), (w + 0.03, -0.3, top + 0.57), (w, back + 0.34, top + 0.57)]
+    return part(boxes(low, high), stone, Label.CORNICE_ROOF)
+
+
+def clutter(house: Building, numbers: random.Random, materials: Materials) -> Iterator[list[Part]]:
+    """What stands about on the roof, each as the parts that stay together: vents, cooling units, a skylight, an aerial."""
+    w, back, top = house.width, -house.depth, house.top
     steel = materials.row(Kind.METAL, "#9da1a2", "#000000", 0.08, shine=0.12)
     dark = materials.row(Kind.METAL, "#33373a", "#000000", 0.0, shine=0.3)
-    coping = [
-        ((-0.03, back, top + 0.5), (0.34, -0.3, top + 0.57)),
-        ((w - 0.34, back, top + 0.5), (w + 0.03, -0.3, top + 0.57)),
-        ((0.0, back - 0.03, top + 0.5), (w, back + 0.34, top + 0.57)),
-    ]
-    yield part(boxes([a for a, _ in coping], [b for _, b in coping]), stone, Label.CORNICE_ROOF)
-    pipes = []
     for _ in range(numbers.randint(4, 7)):
         u, v, tall = (
             numbers.uniform(1.0, w - 1.0),
             numbers.uniform(back + 1.0, -1.2),
-            numbers.uniform(0.4, 1.1),
+            top + numbers.uniform(0.4, 1.1),
         )
-        pipes.append(cylinder((u, v, top), (u, v, top + tall), 0.07, sides=8))
-        pipes.append(cylinder((u, v, top + tall), (u, v, top + tall + 0.16), 0.16, 0.04, sides=8))
-    yield part(joined(pipes), steel, Label.CORNICE_ROOF)
+        vent = [
+            cylinder((u, v, top), (u, v, tall), 0.07, sides=8),
+            cylinder((u, v, tall), (u, v, tall + 0.16), 0.16, 0.04, sides=8),
+        ]
+        yield [part(joined(vent), steel, Label.CORNICE_ROOF)]
     for _ in range(numbers.randint(1, 3)):
-        yield from _cooling(
-            numbers.uniform(0.8, w - 2.2), numbers.uniform(back * 0.45, -2.4), top, steel, dark
-        )
+        u, v = numbers.uniform(0.8, w - 2.2), numbers.uniform(back * 0.45, -2.4)
+        yield list(_cooling(u, v, top, steel, dark))
     u, v = numbers.uniform(0.15, 0.6) * w, back * 0.9
-    light = [((u, v, top), (u + 1.5, v + 0.95, top + 0.35))]
-    yield part(boxes([a for a, _ in light], [b for _, b in light]), steel, Label.CORNICE_ROOF)
     pane = boxes((u + 0.08, v + 0.08, top + 0.35), (u + 1.42, v + 0.87, top + 0.37), ("+z",))
-    yield part(pane, dark, Label.CORNICE_ROOF)
-    yield part(joined(list(_aerial(w * 0.75, back * 0.62, top))), dark, Label.CORNICE_ROOF)
+    yield [
+        part(boxes((u, v, top), (u + 1.5, v + 0.95, top + 0.35)), steel, Label.CORNICE_ROOF),
+        part(pane, dark, Label.CORNICE_ROOF),
+    ]
+    yield [part(joined(list(_aerial(w * 0.75, back * 0.62, top))), dark, Label.CORNICE_ROOF)]
 
 
 def _cooling(u: float, v: float, top: float, steel: int, dark: int) -> Iterator[Part]:

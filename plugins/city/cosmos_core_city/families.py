@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Keys = tuple[list[tuple[float, float, float]], list[tuple[float, float, float]], float, float]
 
+INSET = 4.0
+"""Metres from the ends of the block that a path towards a blast stays inside."""
 HIGH = 26.0
 """Metres above the street that an aerial camera stays at least."""
 
@@ -138,15 +140,27 @@ def _focus(city: City) -> tuple[float, int, float, float]:
     if city.blast is None:
         raise AssertionError("there is no blast to look at")
     x, y, z = city.blast.center
-    return x, 1 if y > 0 else -1, z, 0.75 + 0.25 * min(1.0, city.blast.damage / 0.6)
+    return x, 1 if y > 0 else -1, z, 0.75 + 0.25 * min(1.0, city.blast.damage / 0.3)
+
+
+def _approach(city: City, numbers: random.Random, gap: float, way: float) -> tuple[int, float, float]:
+    """From which end to come, where along the street to stop, and how far to go, *way* metres at most.
+
+    A path stops *gap* metres before the blast and stays between the signals at the two crossings.
+    """
+    x = _focus(city)[0]
+    heading = numbers.choice((1, -1))
+    room = {1: x - gap - INSET, -1: city.length - x - gap - INSET}
+    if room[heading] < way and room[-heading] > room[heading]:
+        heading = -heading
+    return heading, x - heading * gap, max(1.0, min(way, room[heading]))
 
 
 def _to_dolly(city: City, numbers: random.Random, seconds: float) -> Keys:
     """Walking towards the house, in the middle of the street."""
     x, side, z, near = _focus(city)
-    heading = numbers.choice((1, -1))
-    end = x - heading * numbers.uniform(9.0, 14.0) * near
-    way = min(1.2 * seconds + numbers.uniform(0.0, 2.0), 16.0)
+    gap, way = numbers.uniform(9.0, 14.0) * near, min(1.2 * seconds + numbers.uniform(0.0, 2.0), 16.0)
+    heading, end, way = _approach(city, numbers, gap, way)
     y = -side * numbers.uniform(0.1, 1.2)
     eye = [
         (end - heading * way, y, 1.75),
@@ -163,12 +177,11 @@ def _to_dolly(city: City, numbers: random.Random, seconds: float) -> Keys:
 
 def _to_dashcam(city: City, numbers: random.Random, seconds: float) -> Keys:
     """Driving towards the house on the right, looking ahead and a little to its side."""
-    x, side, _, near = _focus(city)
-    heading = numbers.choice((1, -1))
-    end = x - heading * numbers.uniform(13.0, 18.0) * near
-    way = min(numbers.uniform(5.0, 7.5) * seconds, 40.0)
-    y = -heading * numbers.uniform(0.6, 1.05)
-    eye = [(end - heading * way, y, 1.45), (end, y + numbers.uniform(-0.15, 0.15), 1.45)]
+    _, side, _, near = _focus(city)
+    gap, way = numbers.uniform(13.0, 18.0) * near, numbers.uniform(5.0, 7.5) * seconds
+    heading, end, way = _approach(city, numbers, gap, way)
+    y = -heading * numbers.uniform(0.5, 0.95)
+    eye = [(end - heading * way, y, 1.45), (end, y + numbers.uniform(-0.1, 0.1), 1.45)]
     aside = side * numbers.uniform(4.0, 7.5)
     target = [
         (eye[0][0] + heading * 30.0, aside * 0.6, numbers.uniform(2.6, 3.6)),
@@ -180,9 +193,8 @@ def _to_dashcam(city: City, numbers: random.Random, seconds: float) -> Keys:
 def _to_drone(city: City, numbers: random.Random, seconds: float) -> Keys:
     """Flying between the fronts towards the house, rising or sinking."""
     x, side, z, near = _focus(city)
-    heading = numbers.choice((1, -1))
-    end = x - heading * numbers.uniform(10.0, 16.0) * near
-    way = min(numbers.uniform(2.5, 4.5) * seconds, 26.0)
+    gap, way = numbers.uniform(10.0, 16.0) * near, min(numbers.uniform(2.5, 4.5) * seconds, 26.0)
+    heading, end, way = _approach(city, numbers, gap, way)
     low, high = numbers.uniform(6.0, 8.5), numbers.uniform(10.0, 14.0)
     heights = (low, high) if numbers.random() < 0.5 else (high, low)
     y = -side * numbers.uniform(0.0, 1.5)
@@ -222,9 +234,9 @@ def _to_tripod(city: City, numbers: random.Random, seconds: float) -> Keys:
     """Standing in the road before the house, with the tremor of a hand."""
     del seconds
     x, side, z, near = _focus(city)
-    heading = numbers.choice((1, -1))
+    heading, at, _ = _approach(city, numbers, numbers.uniform(10.0, 19.0) * near, 0.0)
     eye = (
-        x - heading * numbers.uniform(10.0, 19.0) * near,
+        at,
         -side * numbers.uniform(0.0, 1.3),
         numbers.uniform(1.62, 1.85),
     )

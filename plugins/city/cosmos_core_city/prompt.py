@@ -15,11 +15,11 @@ _CAMERAS = {
     "dashcam": "The view is from the windscreen of a car that drives down the street at an even speed.",
     "drone": "The camera flies between the house fronts a few storeys above the street, turning towards one side.",
     "aerial": "The camera flies slowly over the roof line, looking down along the block.",
-    "tripod": "The camera stands at eye level on the sidewalk, almost still, with the slight tremor of a hand.",
+    "tripod": "The camera stands at eye level in the street, almost still, with the slight tremor of a hand.",
 }
 _EXTENTS = (
-    (0.3, "part of the front", "Bricks and glass lie"),
-    (0.7, "several floors", "A heap of broken brick, concrete and splintered wood lies"),
+    (0.2, "part of the front", "Bricks and glass lie"),
+    (0.55, "several floors", "A heap of broken brick, concrete and splintered wood lies"),
     (1.1, "most", "A mountain of broken brick, concrete slabs and bent steel lies"),
 )
 _SUN = "crisp shadows and natural colours"
@@ -58,7 +58,11 @@ def _street(spec: CitySpec, city: City, labels: AbstractSet[str]) -> Iterator[st
         yield "Small shops with signs, awnings and lit interiors stand at street level."
     if "vehicle" in labels:
         kinds = {car.kind for car in city.vehicles}
-        more = [name for kind, name in (("taxi", "yellow taxis"), ("van", "vans")) if kind in kinds]
+        more = [
+            name
+            for kind, name in (("taxi", "yellow taxis"), ("van", "vans"), ("truck", "delivery trucks"))
+            if kind in kinds
+        ]
         yield f"{_listed(['Parked cars', *more])} line the kerbs."
     if "vegetation" in labels:
         yield f"{_CROWNS[spec.season]} stand in the sidewalk."

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cosmos_core_city import structure as frame_of
 from cosmos_core_city import walls
-from cosmos_core_city.facade import body, ends, front_frame, openings
+from cosmos_core_city.facade import body, clutter, ends, front_frame, openings
 from cosmos_core_city.furniture import furnished
 from cosmos_core_city.ironwork import fire_escape, water_tower
 from cosmos_core_city.labels import Label
@@ -321,6 +321,9 @@ def _fixtures(city: City, plan: _Plan, materials: Materials) -> Iterator[Fixture
     house, frame = plan.house, plan.frame
     numbers = random.Random(house.seed)  # noqa: S311
     loose = list(body(house, frame, numbers, materials, ends(city, house), shell=False))
+    for unit in clutter(house, numbers, materials):
+        parts = tuple(placed(unit, frame))
+        yield Fixture(parts=parts, box=np.array(_bounds(parts)))
     if house.escape >= 0:
         yield from _escape(plan, materials)
     if house.front != "stoop":

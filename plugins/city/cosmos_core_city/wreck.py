@@ -38,6 +38,9 @@ LOOSE = {"sedan": 1450.0, "taxi": 1500.0, "suv": 2000.0, "hatchback": 1150.0, "v
 """Kilograms of what a blast may push about."""
 REACH = 18.0
 """Metres from the blast, along the street, within which such things are loose."""
+GROWTH = 0.5
+"""The share of the radius that breaks is the damage to this power: what falls then grows about evenly with the damage,
+where a share itself would break next to nothing below a half of it."""
 NEAR = 0.06
 """Metres within which a piece may carry a fixture."""
 
@@ -80,7 +83,11 @@ def wreck(city: City, frames: int, fps: float) -> Wreck:
     parts = tuple(block for house in houses for block in house.blocks)
     structure = pieces_of(parts, seed=city.seed, ground=WALK, blast=(blast.center, blast.radius))
     told = Damage(
-        amount=blast.damage, center=blast.center, radius=blast.radius, power=blast.power, delay=blast.delay
+        amount=blast.damage**GROWTH,
+        center=blast.center,
+        radius=blast.radius,
+        power=blast.power,
+        delay=blast.delay,
     )
     plan = plan_damage(structure, told, city.seed)
     things = street(city, materials, without=blast.victims)
