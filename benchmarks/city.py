@@ -101,9 +101,9 @@ def stages(made: Wreck, path: camera.Path, renderer: Renderer, frames: int) -> C
             clock.frames.append(defaultdict(float))
             frame = number * (FRAMES - 1) // max(1, frames - 1)
             seen, rgb = renderer.draw(path.view(frame, WIDTH, HEIGHT), frame)
-            made = Moment(rgb, seen.inverse, group[seen.ids])
+            moment = Moment(rgb, seen.inverse, group[seen.ids])
             for name, video in videos.items():
-                picture = clock.wrap(f"{name} from arrays", control)(name, made, (0.0, 0.2), colours)
+                picture = clock.wrap(f"{name} from arrays", control)(name, moment, (0.0, 0.2), colours)
                 clock.wrap(f"{name} encoder", video.write)(picture)
         for name, video in videos.items():
             clock.wrap(f"{name} encoder", video.__exit__)(None, None, None)
