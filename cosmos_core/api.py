@@ -34,7 +34,7 @@ from cosmos_core.errors import (
     VerifyError,
     worst,
 )
-from cosmos_core.extend import Enhancer, Exported, Exporter, Generator, silent
+from cosmos_core.extend import Backend, Enhancer, Exported, Exporter, Generator, silent
 from cosmos_core.run import Run, State
 from cosmos_core.spec import SavedPrompt, suggest_name
 from cosmos_core.submission import Ask
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from cosmos_core.clip import Clip
-    from cosmos_core.extend import Plan, Report
+    from cosmos_core.extend import Forecast, Plan, Queued, Report, Slot
     from cosmos_core.plugins import Plugins
     from cosmos_core.settings import Settings
     from cosmos_core.store import Query, Store
@@ -339,10 +339,23 @@ class Cosmos:
         logs = map(self.workspace.log, self.store.batches_of_only(run_ids))
         return tuple(log for log in logs if log.is_file())
 
-    def plan(self) -> Plan:
+    def plan(self, *, order: str = "long") -> Plan:
         """How the waiting runs would be worked from now on, by all slots of this workspace."""
+        return self.plugins.plan(*self._to_plan(order))
+
+    def plan_one_by_one(self) -> Plan:
+        """The same with a model load for each run, to compare."""
+        from cosmos_core.plan import arrange
+
+        return arrange(*self._to_plan("long"), largest=1)
+
+    def _to_plan(self, order: str) -> tuple[Sequence[Queued], Sequence[Slot], Forecast]:
+        from cosmos_core.foresee import Foresight
+
         slots = [slot for host in self.settings.each_host() for slot in host.each_slot()]
-        return self.plugins.plan(self.store.waiting(limit=100_000), slots)
+        waiting = self.store.waiting(limit=100_000)
+        known = [run for run in waiting if run.backend in self.plugins.offers(Backend)]
+        return waiting, slots, Foresight(self.store, self.plugins).forecast(known, slots, order=order)
 
     def export(
         self,

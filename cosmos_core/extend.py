@@ -46,6 +46,7 @@ __all__ = [
     "Exporter",
     "Finding",
     "Followed",
+    "Forecast",
     "Freed",
     "Generator",
     "Handle",
@@ -263,6 +264,10 @@ class Backend(Offer):
     check: Callable[[Shell, Host, Any], Iterable[Finding]] | None = None
     """``check(shell, host, options)``: whether a host has what this model needs, such as its image and checkpoints,
     with the settings' options of this backend; asked by ``cosmos hosts check``."""
+    load_seconds: Callable[[Spec, str], float] | None = None
+    """``load_seconds(spec, gpu)``: from a job's start until its model is loaded; without it four minutes on a GPU."""
+    passes: Callable[[Spec], int] | None = None
+    """How often the model runs for one video; without it once."""
 
 
 class JobState(StrEnum):
@@ -606,6 +611,25 @@ class Command(Named):
 
 
 @attrs.frozen(kw_only=True)
+class Forecast:
+    """What a planner may know beside the runs and the slots. Empty: nothing is known, and every slot is free.
+
+    A key of :attr:`pace` and :attr:`load` is ``(backend, load key, slot's name)``.
+    """
+
+    busy: Mapping[str, float] = attrs.field(factory=dict)
+    """Seconds until a slot is free, by its name; a slot that is not named is free now."""
+    pace: Mapping[tuple[str, str, str], float] = attrs.field(factory=dict)
+    """How long a run takes there against :attr:`Queued.seconds`: 2 for twice as long."""
+    load: Mapping[tuple[str, str, str], float] = attrs.field(factory=dict)
+    """Seconds from a job's start until its model is loaded."""
+    measured: Collection[tuple[str, str, str]] = frozenset()
+    """Whose pace was measured on that very slot, not taken from others of its kind or from a table."""
+    order: str = "long"
+    """``long``: the longest run first, so that all end soonest. ``short``: a short one on each slot before that."""
+
+
+@attrs.frozen(kw_only=True)
 class PlannedBatch:
     """Runs that one slot should take together, and why."""
 
@@ -614,7 +638,10 @@ class PlannedBatch:
     load_key: str
     runs: tuple[str, ...]
     seconds: float
+    """Predicted, the model's load included."""
     reason: str = ""
+    load_seconds: float = 0.0
+    """How much of :attr:`seconds` is the load."""
 
 
 @attrs.frozen(kw_only=True)

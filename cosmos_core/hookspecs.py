@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Enhancer,
         Exporter,
         Finding,
+        Forecast,
         Generator,
         Plan,
         Queued,
@@ -174,15 +175,21 @@ def cosmos_review(spec: Spec, clip: Clip | None) -> Iterable[Finding]:  # noqa: 
 
 
 @hookspec(firstresult=True)
-def cosmos_plan(runs: Sequence[Queued], slots: Sequence[Slot]) -> Plan | None:  # noqa: ARG001
-    """Arrange waiting runs into batches on free slots.
+def cosmos_plan(
+    runs: Sequence[Queued],  # noqa: ARG001
+    slots: Sequence[Slot],  # noqa: ARG001
+    forecast: Forecast,  # noqa: ARG001
+) -> Plan | None:
+    """Arrange waiting runs into batches on slots.
 
-    Asked by every worker each time a slot is free, and by ``cosmos plan``. Pure: no I/O, clock or randomness. The
-    first plugin that answers decides; None leaves it to the next, and at last to the built-in planner. Example::
+    Asked by every worker each time a slot is free, and by ``cosmos plan``. A worker takes the first batch of that slot
+    and asks again later. ``forecast`` says until when the other slots are busy, and how long things take on each. Pure:
+    no I/O, clock or randomness. The first plugin that answers decides; None leaves it to the next, and at last to the
+    built-in planner. Example::
 
         @hookimpl
-        def cosmos_plan(runs, slots):
-            return None if len(runs) < 100 else my_solver(runs, slots)
+        def cosmos_plan(runs, slots, forecast):
+            return None if len(runs) < 100 else my_solver(runs, slots, forecast.pace)
     """
     return None
 

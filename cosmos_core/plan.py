@@ -1,126 +1,432 @@
 """Runs into batches onto slots. Pure: no I/O, no clock, no randomness.
 
-The rules, and where they come from (simulated over 501 and 1,698 runs against the lower bound):
+The rules, measured by ``benchmarks/plan.py`` against the lower bound:
 
-- Workers pull; nobody is given a share up front.
-- Runs that share what must be loaded go together, and a slot stays on a key while it has work.
-- Inside a key, first what the fewest slots can run, then the longest.
-- Batches shrink towards the end, so that no slot is left with a long tail.
+- Workers pull; nobody is given a share up front. A worker asks each time a slot is free and takes that slot's first batch.
+- A batch is one job and costs one model load, so runs that need the same one go together. A slot stays on a load key
+  while it has work; then it takes the one with the most work left, and last those whose work is worth no load.
+- First what the fewest slots can run, then the longest.
+- A batch is a large part of what is left for the slot, and a small one while nobody knows how fast the slot is. So they
+  shrink towards the end, and few loads and few stragglers remain.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from typing import TYPE_CHECKING
+import math
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from operator import attrgetter
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
 
-from cosmos_core.extend import Plan, PlannedBatch
+import attrs
+
+from cosmos_core.extend import Forecast, Plan, PlannedBatch
+from cosmos_core.gpus import known
+from cosmos_core.run import Queued
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cosmos_core.hosts import Slot
-    from cosmos_core.run import Queued
+    from cosmos_core.run import Needs
 
 Key = tuple[str, str]
 """Backend and load key."""
+Shape = tuple[int, str]
+"""How many GPUs a slot has, and of which kind: slots of one shape can run the same."""
 
-LARGEST_BATCH = 16
+_seconds = attrgetter("seconds")
 
+LARGEST_BATCH = 100
 
-def order(run: Queued) -> tuple[int, int, float, int]:
-    """Sort key of the queue: priority, then what needs most GPUs, then the longest, then first come."""
-    return (-run.priority, -run.needs.gpus, -run.seconds, run.seq)
+LOAD = 240.0
+"""Seconds to load a model on a GPU where nobody says otherwise: what an operator measured for Predict 2.5 14B."""
+LOAD_ON_CPU = 1.0
+
+# Tuned with benchmarks/plan.py. A larger part means fewer loads, and more to wait for when a slot is slower than it was.
+PART = 0.97
+PART_UNMEASURED = 0.45
+WORTH = 3.0
+"""What a slot would leave is taken too when it is worth fewer loads than this: one more batch would cost one."""
+
+ENOUGH = 150.0
+"""A batch is worth no more loads than this: it would save less than a hundredth, and outputs come home when it ends."""
+
+PRESSING = 0.9
+"""What only some slots can take goes first there once it would keep them busy for this part of the time that is left."""
+
+NOTHING_KNOWN = Forecast()
 
 
 def fits(run: Queued, slot: Slot) -> bool:
-    """Whether *slot* has the GPUs that *run* needs, and of a kind that its backend has nothing against."""
-    return len(slot.gpus) >= run.needs.gpus and not run.needs.against(slot.gpu)
+    """Whether *slot* has the GPUs that *run* needs, of a kind that can run it and with the memory, where that is known."""
+    return _has(run.needs, _shape(slot))
 
 
 def arrange(
-    runs: Iterable[Queued], slots: Sequence[Slot], *, largest: int = LARGEST_BATCH, load_seconds: float = 1.0
+    runs: Iterable[Queued],
+    slots: Sequence[Slot],
+    forecast: Forecast = NOTHING_KNOWN,
+    *,
+    largest: int = LARGEST_BATCH,
 ) -> Plan:
     """Every waiting run into batches, in the order they start, each on the slot that is free first."""
-    waiting = sorted(runs, key=order)
-    placeable = [run for run in waiting if any(fits(run, slot) for slot in slots)]
-    unplaced = tuple(
-        (run.id, _why_not(run, slots)) for run in waiting if not any(fits(run, slot) for slot in slots)
-    )
-    groups: defaultdict[Key, list[Queued]] = defaultdict(list)
-    for run in placeable:
-        groups[run.backend, run.load_key].append(run)
-    return Plan(batches=tuple(_deal(groups, slots, largest, load_seconds)), unplaced=unplaced)
+    fleet = Counter(map(_shape, slots))
+    able: dict[Needs, frozenset[Shape]] = {}
+    waiting = sorted(runs, key=lambda run: (run.seconds, -run.seq))
+    for needs in {run.needs for run in waiting}:
+        able[needs] = frozenset(shape for shape in fleet if _has(needs, shape))
+    paces = _Paces(slots, forecast)
+    pool = _Pool(slots, paces)
+    pool.fill((run, able[run.needs]) for run in waiting if able[run.needs])
+    unplaced = tuple((run.id, _why_not(run.needs, fleet)) for run in waiting if not able[run.needs])
+    return Plan(batches=tuple(_deal(pool, paces, slots, forecast, largest)), unplaced=unplaced)
+
+
+def _shape(slot: Slot) -> Shape:
+    return len(slot.gpus), slot.gpu
+
+
+def _has(needs: Needs, shape: Shape) -> bool:
+    count, kind = shape
+    return count >= needs.gpus and not _against(needs, kind)
+
+
+def _against(needs: Needs, kind: str) -> str:
+    """Why GPUs of that kind cannot run it; empty when nothing is known against them."""
+    if why := needs.against(kind):
+        return why
+    gpu = known(kind)
+    if gpu is None or gpu.vram_gb >= needs.vram_gb:
+        return ""
+    return f"it needs {needs.vram_gb:g} GB of GPU memory and {kind} has {gpu.vram_gb:g}"
+
+
+def _why_not(needs: Needs, fleet: Mapping[Shape, int]) -> str:
+    if not fleet:
+        return "there is no slot"
+    if reasons := {_against(needs, kind) for count, kind in fleet if count >= needs.gpus}:
+        return "; ".join(sorted(reasons))
+    return f"it needs {needs.gpus} GPU(s) and the largest slot has {max(count for count, _ in fleet)}"
+
+
+class _Paces:
+    """How long things take on which slot."""
+
+    def __init__(self, slots: Sequence[Slot], forecast: Forecast) -> None:
+        self._slots = slots
+        self._forecast = forecast
+        self._everywhere = frozenset(map(_shape, slots))
+        self._mean: dict[tuple[Key, frozenset[Shape]], float] = {}
+
+    def pace(self, key: Key, slot: Slot) -> float:
+        return self._forecast.pace.get((*key, slot.name), 1.0)
+
+    def load(self, key: Key, slot: Slot) -> float:
+        return self._forecast.load.get((*key, slot.name), LOAD if slot.gpus else LOAD_ON_CPU)
+
+    def is_measured(self, key: Key, slot: Slot) -> bool:
+        return (*key, slot.name) in self._forecast.measured
+
+    def mean(self, key: Key, able: frozenset[Shape]) -> float:
+        """The pace of all slots that can take it, as if they were one."""
+        if (key, able) not in self._mean:
+            speeds = [1 / self.pace(key, slot) for slot in self._slots if _shape(slot) in able]
+            self._mean[key, able] = len(speeds) / sum(speeds)
+        return self._mean[key, able]
+
+    def slowness(self, key: Key, shape: Shape) -> int:
+        """How much slower a kind of slot is at it than all slots are, in steps of a tenth: what it should leave to them."""
+        here = self.mean(key, frozenset({shape}))
+        return round(10 * math.log(here / self.mean(key, self._everywhere)))
+
+
+class _Place(NamedTuple):
+    """Which runs of a load key are alike to the planner but for their length."""
+
+    priority: int
+    follows: bool
+    able: frozenset[Shape]
+    gpus: int
+
+
+@attrs.define
+class _Group:
+    """The runs of one load key that are left, in queues of those that are alike, the longest last."""
+
+    queues: dict[_Place, list[Queued]] = attrs.field(factory=dict)
+    work: float = 0.0
+    version: int = 0
+
+
+class _Rank(NamedTuple):
+    """How soon a key's turn comes on slots of one shape; the least first."""
+
+    urgency: int
+    follows: bool
+    able: int
+    gpus: int
+    is_little: bool
+    slowness: int
+    work: float
+    key: Key
+
+    def matters_as(self, other: _Rank) -> bool:
+        return self[:4] == other[:4]
+
+
+class _Pool:
+    """What is left to deal out. Choosing costs little, however many runs and load keys there are."""
+
+    def __init__(self, slots: Sequence[Slot], paces: _Paces) -> None:
+        self.work: defaultdict[frozenset[Shape], float] = defaultdict(float)
+        """Seconds of work left, by the shapes of slots that can take it."""
+        self._fleet = Counter(map(_shape, slots))
+        self._everywhere = frozenset(self._fleet)
+        self._paces = paces
+        self._groups: defaultdict[Key, _Group] = defaultdict(_Group)
+        self._ranked: dict[Shape, list[tuple[_Rank, int]]] = {}
+        self._pressing: frozenset[frozenset[Shape]] = frozenset()
+
+    def fill(self, runs: Iterable[tuple[Queued, frozenset[Shape]]]) -> None:
+        """Put in *runs*, the shortest first, each with the shapes of slots that can take it."""
+        for run, able in runs:
+            place = _Place(run.priority, run.follows, able, run.needs.gpus)
+            self._groups[run.backend, run.load_key].queues.setdefault(place, []).append(run)
+        for key, group in self._groups.items():
+            for place, queue in group.queues.items():
+                self._count(key, place, sum(run.seconds for run in queue))
+
+    @property
+    def has_several(self) -> bool:
+        """Whether there is work of more than one load key."""
+        return len(self._groups) > 1
+
+    def press(self, pressing: frozenset[frozenset[Shape]]) -> None:
+        """Put work first that only these shapes can take."""
+        if pressing != self._pressing:
+            self._pressing = pressing
+            self._ranked.clear()
+
+    def choose(self, slot: Slot, last: Key | None) -> Key | None:
+        """The key that *slot* takes next: the urgent, the scarce, the one it had, the one it is good at."""
+        shape = _shape(slot)
+        if shape not in self._ranked:
+            ranks = [(self.rank(key, shape), group.version) for key, group in self._groups.items()]
+            self._ranked[shape] = [(rank, version) for rank, version in ranks if rank is not None]
+            heapq.heapify(self._ranked[shape])
+        ranked = self._ranked[shape]
+        while ranked and not self._is_current(*ranked[0]):
+            heapq.heappop(ranked)
+        if not ranked:
+            return None
+        best = ranked[0][0]
+        had = self.rank(last, shape) if last is not None and last in self._groups else None
+        return had.key if had is not None and had.matters_as(best) else best.key
+
+    def take(self, key: Key, slot: Slot, seconds: float, most: int, *, shortest: bool) -> list[Queued]:
+        """Runs of *key* worth *seconds* on *slot*, at least one, and all as urgent as the first."""
+        group, pace = self._groups[key], self._paces.pace(key, slot)
+        places = sorted((at for at in group.queues if _shape(slot) in at.able), key=self._turn)
+        taken: list[Queued] = []
+        room = seconds
+        for at in (place for place in places if place.priority == places[0].priority):
+            queue = group.queues[at]
+            before = room
+            while queue and len(taken) < most:
+                # The longest that fits; half of a run may stand out, so that as much is left out as taken too much.
+                fitting = bisect_right(queue, 2 * room / pace, key=_seconds) if taken else len(queue)
+                if not fitting:
+                    break
+                taken.append(queue.pop(0 if shortest else fitting - 1))
+                room -= pace * taken[-1].seconds
+            self._count(key, at, (room - before) / pace)
+            if not queue:
+                del group.queues[at]
+        self._settle(key, group)
+        return taken
+
+    def rank(self, key: Key, shape: Shape) -> _Rank | None:
+        """When *key*'s turn is on slots of *shape*; None when it has nothing for them."""
+        group = self._groups[key]
+        turns = [self._turn(at) for at in group.queues if shape in at.able]
+        if not turns:
+            return None
+        urgency, follows, able, gpus = min(turns)
+        return _Rank(
+            urgency=urgency,
+            follows=follows,
+            able=able,
+            gpus=gpus,
+            is_little=group.work < LOAD and shape[0] > 0,
+            slowness=self._paces.slowness(key, shape),
+            work=-group.work,
+            key=key,
+        )
+
+    def _turn(self, at: _Place) -> tuple[int, bool, int, int]:
+        """The urgent first; what follows from others last; what is scarce and pressing; what needs many GPUs."""
+        shapes = at.able if at.able in self._pressing else self._everywhere
+        return -at.priority, at.follows, sum(self._fleet[shape] for shape in shapes), -at.gpus
+
+    def _count(self, key: Key, at: _Place, seconds: float) -> None:
+        self._groups[key].work += seconds
+        self.work[at.able] += seconds * self._paces.mean(key, at.able)
+
+    def _is_current(self, rank: _Rank, version: int) -> bool:
+        return rank.key in self._groups and self._groups[rank.key].version == version
+
+    def _settle(self, key: Key, group: _Group) -> None:
+        group.version += 1
+        if not group.queues:
+            del self._groups[key]
+            return
+        for shape, ranked in self._ranked.items():
+            if (rank := self.rank(key, shape)) is not None:
+                heapq.heappush(ranked, (rank, group.version))
 
 
 def _deal(
-    groups: dict[Key, list[Queued]], slots: Sequence[Slot], largest: int, load_seconds: float
-) -> Iterable[PlannedBatch]:
-    free: list[tuple[float, int]] = [(0.0, index) for index in range(len(slots))]
-    loaded: dict[int, Key] = {}
+    pool: _Pool, paces: _Paces, slots: Sequence[Slot], forecast: Forecast, largest: int
+) -> Iterator[PlannedBatch]:
+    free = [(forecast.busy.get(slot.name, 0.0), index) for index, slot in enumerate(slots)]
     heapq.heapify(free)
-    while groups and free:
-        at, index = heapq.heappop(free)
+    last: dict[int, Key] = {}
+    while free:
+        at, index = free[0]
         slot = slots[index]
-        key = _choose(groups, slot, loaded.get(index))
+        ends = _ends(pool, slots, free)
+        pool.press(_pressing(ends, at))
+        key = pool.choose(slot, last.get(index))
         if key is None:
+            heapq.heappop(free)
             continue
-        taken = _take(groups, key, slot, len(slots), largest)
-        stays = loaded.get(index) == key
-        seconds = sum(run.seconds for run in taken) + (0.0 if stays else load_seconds)
-        loaded[index] = key
-        heapq.heappush(free, (at + seconds, index))
+        is_first = index not in last
+        load = paces.load(key, slot)
+        share = max(end for shapes, end in ends.items() if _shape(slot) in shapes) - at
+        room = _room(
+            share,
+            load,
+            is_measured=not is_first or paces.is_measured(key, slot),
+            # While there is something else to do, a load is not spent on less work than it costs.
+            least=load if pool.has_several else 0.0,
+        )
+        alone = forecast.order == "short" and is_first and slot.name not in forecast.busy
+        rank = pool.rank(key, _shape(slot))
+        taken = pool.take(key, slot, room, 1 if alone else largest, shortest=alone)
+        seconds = load + paces.pace(key, slot) * sum(run.seconds for run in taken)
+        reason = _reason(taken, rank, len(slots), load, stays=last.get(index) == key)
+        last[index] = key
+        heapq.heapreplace(free, (at + seconds, index))
         yield PlannedBatch(
             slot=slot,
             backend=key[0],
             load_key=key[1],
             runs=tuple(run.id for run in taken),
             seconds=seconds,
-            reason=_reason(taken, stays=stays),
+            reason=reason,
+            load_seconds=load,
         )
 
 
-def _choose(groups: dict[Key, list[Queued]], slot: Slot, loaded: Key | None) -> Key | None:
-    """The key that *slot* takes next: the most urgent, then the one it has loaded, then the one with most work."""
-    possible = [key for key, group in groups.items() if any(fits(run, slot) for run in group)]
-    if not possible:
-        return None
-
-    def rank(key: Key) -> tuple[int, int, bool, float, Key]:
-        group = groups[key]
-        return (
-            -max(run.priority for run in group),
-            -max(run.needs.gpus for run in group),
-            key != loaded,
-            -sum(run.seconds for run in group),
-            key,
-        )
-
-    return min(possible, key=rank)
+def _ends(
+    pool: _Pool, slots: Sequence[Slot], free: Sequence[tuple[float, int]]
+) -> dict[frozenset[Shape], float]:
+    """When all is done that only these shapes can take, if each of their slots helps, to the last second."""
+    times: defaultdict[Shape, list[float]] = defaultdict(list)
+    for at, index in free:
+        times[_shape(slots[index])].append(at)
+    ends = {}
+    for able in {*pool.work, frozenset(times)}:
+        work = sum(left for shapes, left in pool.work.items() if shapes <= able)
+        if when := [at for shape in able for at in times.get(shape, ())]:
+            ends[able] = _end(work, when)
+    return ends
 
 
-def _take(groups: dict[Key, list[Queued]], key: Key, slot: Slot, slots: int, largest: int) -> list[Queued]:
-    group = groups[key]
-    able = [run for run in group if fits(run, slot)]
-    size = max(1, min(largest, -(-len(able) // (2 * slots))))
-    taken = able[:size]
-    ids = {run.id for run in taken}
-    groups[key] = [run for run in group if run.id not in ids]
-    if not groups[key]:
-        del groups[key]
-    return taken
+def _pressing(ends: Mapping[frozenset[Shape], float], at: float) -> frozenset[frozenset[Shape]]:
+    """Work that would end last, were it not put first: the few slots that can take it have little time to spare."""
+    latest = max(ends.values(), default=at) - at
+    return frozenset(shapes for shapes, end in ends.items() if end - at > PRESSING * latest)
 
 
-def _reason(taken: Sequence[Queued], *, stays: bool) -> str:
-    load = "the model is loaded already" if stays else "one model load"
-    return f"{load} for {len(taken)} run{'s' if len(taken) != 1 else ''}"
+def _end(work: float, free: Sequence[float]) -> float:
+    """When *work* is done by slots that are free at these times."""
+    left = sorted(free)
+    while len(left) > 1 and work + sum(left) < left[-1] * len(left):
+        left.pop()
+    return (max(0.0, work) + sum(left)) / len(left)
 
 
-def _why_not(run: Queued, slots: Sequence[Slot]) -> str:
-    most = max((len(slot.gpus) for slot in slots), default=0)
-    if not slots:
-        return "there is no slot"
-    reasons = {run.needs.against(slot.gpu) for slot in slots if len(slot.gpus) >= run.needs.gpus}
-    if reasons:
-        return "; ".join(sorted(reasons))
-    return f"it needs {run.needs.gpus} GPU(s) and the largest slot has {most}"
+def _room(share: float, load: float, *, is_measured: bool, least: float) -> float:
+    """Seconds of work that a slot takes of its *share* of what is left."""
+    part = share * (PART if is_measured else PART_UNMEASURED)
+    return min(max(least, share if share - part < WORTH * load else part), ENOUGH * load)
+
+
+def _reason(taken: Sequence[Queued], rank: _Rank | None, slots: int, load: float, *, stays: bool) -> str:
+    many = "1 run" if len(taken) == 1 else f"{len(taken)} runs"
+    if taken[0].priority > 0:
+        why = "urgent"
+    elif rank is not None and rank.able < slots:
+        why = f"fits only {rank.able} of {slots} slots"
+    else:
+        why = "stays with its model" if stays else "the most work left"
+    return f"{'one load' if load else 'no load'} for {many}; {why}"
+
+
+@attrs.frozen(kw_only=True)
+class Measured:
+    """How long the runs of one finished batch took."""
+
+    backend: str
+    load_key: str
+    slot: str
+    gpu: str
+    seconds: float
+    """From the start of its job to its last output."""
+    predicted: float
+    """The sum of :attr:`Queued.seconds` of the runs that returned."""
+
+
+REMEMBERED = 3
+"""Batches whose median is a slot's pace: few, so that a slot that has become slow is soon known to be."""
+
+ODD = 0.2
+"""A slot's own pace counts when it differs this much from its kind's; less is the runs' own scatter, not the slot's."""
+
+
+def learn(
+    history: Iterable[Measured],
+    slots: Sequence[Slot],
+    keys: Iterable[Key],
+    table: Mapping[tuple[str, str, str], float],
+    load: Mapping[tuple[str, str, str], float],
+    busy: Mapping[str, float],
+    order: str = "long",
+) -> Forecast:
+    """What is known of each of *slots*: measured there, else on others of its kind, else from a backend's *table*.
+
+    *history* has the newest batch first; *table* and *load* are by backend, load key and kind of GPU.
+    """
+    own: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
+    kind: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for each in history:
+        loads = load.get((each.backend, each.load_key, each.gpu), LOAD if each.gpu else LOAD_ON_CPU)
+        # A load that took longer than the table says must not make the runs free.
+        measured = max(each.seconds - loads, each.seconds / 10) / max(each.predicted, 1e-9)
+        own[each.backend, each.load_key, each.slot].append(measured)
+        kind[each.backend, each.load_key, each.gpu].append(measured)
+    pace: dict[tuple[str, str, str], float] = {}
+    loading: dict[tuple[str, str, str], float] = {}
+    for key in set(keys):
+        for slot in slots:
+            there, alike = (*key, slot.name), (*key, slot.gpu)
+            usual = median(kind[alike]) if alike in kind else table.get(alike, 1.0)
+            here = median(own[there][:REMEMBERED]) if there in own else usual
+            pace[there] = here if abs(here / usual - 1) > ODD else usual
+            if alike in load:
+                loading[there] = load[alike]
+    return Forecast(busy=busy, pace=pace, load=loading, measured=frozenset(own), order=order)

@@ -27,6 +27,7 @@ from cosmos_core.extend import (
     Command,
     Enhancer,
     Exporter,
+    Forecast,
     Generator,
     Named,
     Offer,
@@ -180,11 +181,12 @@ class Plugins:
                 hint=f"report it to the authors of {source}; -vv shows where it happened",
             ) from error
 
-    def plan(self, runs: Sequence[Queued], slots: Sequence[Slot]) -> Plan:
+    def plan(self, runs: Sequence[Queued], slots: Sequence[Slot], forecast: Forecast | None = None) -> Plan:
         """The first plan that a plugin gives; the built-in planner answers last and always."""
+        known = forecast or Forecast()
         for impl in reversed(self._manager.hook.cosmos_plan.get_hookimpls()):
             try:
-                answer = self._call(impl, runs=runs, slots=slots)
+                answer = self._call(impl, runs=runs, slots=slots, forecast=known)
                 if answer is not None:
                     _only(Plan, [answer])
             except CosmosError:

@@ -220,3 +220,5 @@ class Queued:
     seconds: float
     """Predicted time on a slot, without the model load."""
     priority: int = 0
+    follows: bool = False
+    """Whether it follows from another run's artifact, as an upscaling does."""

@@ -46,7 +46,7 @@ class QueueSettings:
     heartbeat: float = _field(15.0, "seconds between a worker's signs of life; at most a third of the lease")
     poll: float = _field(0.5, "seconds between looks at a running job and at the queue")
     attempts: int = _field(3, "how often a run whose job was lost is tried again by itself")
-    batch: int = _field(16, "the most runs in one batch")
+    batch: int = _field(100, "the most runs in one batch")
 
 
 @attrs.frozen(kw_only=True)

@@ -43,6 +43,7 @@ from cosmos_core.errors import (
     VerifyError,
 )
 from cosmos_core.extend import Backend, Plan
+from cosmos_core.foresee import Foresight
 from cosmos_core.plan import arrange
 from cosmos_core.run import State
 from cosmos_core.store import PARKED, LeaseLost, StoreGone
@@ -73,6 +74,9 @@ SWEEPING = 30.0
 """Seconds that a worker which ends waits for a sweep under way."""
 TRIES = 3
 """How often outputs that cannot be verified are tried before ``until_idle`` gives them up."""
+
+SOON = 1.0
+"""Seconds until a slot is free whose batch should have ended by now, or is another worker's."""
 
 EVERYTHING = 1_000_000
 """As many, for a worker of a few runs that may stand anywhere in the queue."""
@@ -111,9 +115,16 @@ class Worker:
     """Serves slots of an open workspace from this process, a thread each."""
 
     def __init__(
-        self, site: Site, *, only: Sequence[str] | None = None, stop: threading.Event | None = None
+        self,
+        site: Site,
+        *,
+        only: Sequence[str] | None = None,
+        stop: threading.Event | None = None,
+        order: str = "long",
     ) -> None:
         self._site = site
+        self._order = order
+        self._foresight = Foresight(site.store, site.plugins)
         self._only = only
         self._stop = stop or threading.Event()
         self._lock = threading.Lock()
@@ -226,7 +237,7 @@ class Worker:
 
     def _claim(self, seat: Seat) -> Lease | None:
         site = seat.site
-        for batch in self._plan([each for each in self._seats if each.free and not each.taken]).batches:
+        for batch in self._plan(self._seats).batches:
             if batch.slot == seat.slot:
                 backend = site.plugins.find(Backend, batch.backend)
                 lease = site.store.claim(
@@ -241,7 +252,10 @@ class Worker:
                 )
                 for run in site.store.held(lease) if lease else ():
                     site.plugins.tell("cosmos_run_moved", run=run, before=State.QUEUED, after=run.state)
+                if lease is not None:
+                    seat.until, seat.is_fresh = time.monotonic() + batch.seconds, False
                 return lease
+        seat.is_fresh = True
         return None
 
     def _plan(self, seats: Sequence[Seat]) -> Plan:
@@ -251,12 +265,16 @@ class Worker:
         able = [run for run in wanted if run.backend in self._site.plugins.offers(Backend)]
         if missing := {run.backend for run in wanted} - {run.backend for run in able}:
             self._warn(f"runs wait for {', '.join(sorted(missing))}: no plugin here offers such a backend")
+        if not able:
+            return Plan()
         slots = [seat.slot for seat in seats]
+        busy = {seat.slot.name: seat.busy for seat in seats if seat.busy or not seat.is_fresh}
+        forecast = self._foresight.forecast(able, slots, busy=busy, order=self._order)
         try:
-            return self._site.plugins.plan(able, slots) if able else Plan()
+            return self._site.plugins.plan(able, slots, forecast)
         except PluginError as error:
             self._warn(f"{error}; the built-in planner stands in")
-            return arrange(able, slots)
+            return arrange(able, slots, forecast)
 
     def _warn(self, sentence: str) -> None:
         """Say it once: the queue is looked at many times a minute."""
@@ -302,6 +320,10 @@ class Seat:
         self.free = True
         self.taken = False
         """Another worker's batch is open on the slot: the store would refuse a second."""
+        self.until = 0.0
+        """When the batch it works on is done, by the plan and the monotonic clock."""
+        self.is_fresh = True
+        """It has done nothing since it last found nothing to do: people may wait for a first result."""
         self.waits = False
         """A batch was opened on the host a moment ago: two models that load at once are slow, or too much for it."""
         self._host = host
@@ -309,6 +331,13 @@ class Seat:
         """Other slots of the host that this worker serves: what is left there is for their seats."""
         self._tries = Counter() if tries is None else tries
         self._patience = site.settings.queue.poll
+
+    @property
+    def busy(self) -> float:
+        """Seconds until it is free, as far as anybody knows; 0 when it is."""
+        if self.free and not self.taken:
+            return 0.0
+        return max(SOON, self.until - time.monotonic())
 
     def adopt(self) -> Lease | None:
         """A batch that its worker left: one whose lease ran out, or whose process on this machine is no more."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosmos_core.extend import Forecast
 from cosmos_core.hosts import Host, Slot
-from cosmos_core.plan import arrange
+from cosmos_core.plan import LOAD, Measured, arrange, learn
 from cosmos_core.run import Needs, Queued
 
 CPU = Slot(host="local", index=0)
@@ -126,10 +128,11 @@ def test_batches_shrink_towards_the_end():
     """
     The last batches are single runs, so that slots finish together.
     """
-    sizes = [len(batch.runs) for batch in arrange(waiting(200), GPUS).batches]
+    known = Forecast(measured={("preview", "a", slot.name) for slot in GPUS})
+    sizes = [len(batch.runs) for batch in arrange(waiting(200, seconds=1000.0), GPUS, known).batches]
 
     assert sizes == sorted(sizes, reverse=True)
-    assert (13, 1) == (sizes[0], sizes[-1])
+    assert (24, 1) == (sizes[0], sizes[-1])
 
 
 def test_a_run_that_fits_nowhere_is_told_why():
@@ -170,3 +173,137 @@ def test_a_run_is_never_placed_on_a_gpu_that_its_backend_refuses():
 
     assert (("a0", why),) == arrange([run], new).unplaced
     assert ["gpu1"] == [batch.slot.host for batch in arrange([run], (*new, *GPUS)).batches]
+
+
+def test_a_slot_begins_small_while_nobody_knows_how_fast_it_is():
+    """
+    It could be at half speed and still be done when the others are.
+    """
+    first = arrange(waiting(200, seconds=1000.0), GPUS).batches[0]
+
+    assert first.seconds * 2 < 200 * 1000.0 / 8
+
+
+def test_a_batch_that_would_leave_less_than_its_load_is_worth_takes_all():
+    """
+    Where loading costs more than the runs, each slot loads once.
+    """
+    assert 8 == len(arrange(waiting(200, seconds=1.0), GPUS).batches)
+
+
+def test_memory_is_judged_where_the_kind_of_gpu_is_known():
+    """
+    What needs 100 GB goes to an H200, never to an H100; alone with an H100 it is told why.
+    """
+    (run,) = waiting(1, gpus=1)
+    run = attrs.evolve(run, needs=Needs(gpus=1, vram_gb=100))
+    small = Host(name="small", slots=1, gpus=1, gpu="h100").each_slot()
+
+    assert ["gpu1"] == [batch.slot.host for batch in arrange([run], (*small, *GPUS)).batches]
+    assert (("a0", "it needs 100 GB of GPU memory and h100 has 80"),) == arrange([run], small).unplaced
+
+
+def test_what_few_slots_can_run_goes_first_there_once_time_is_short():
+    """
+    The one slot with enough memory leaves what the others can do to them.
+    """
+    fleet = (*GPUS, *Host(name="big", slots=1, gpus=1, gpu="b300").each_slot())
+    large = [attrs.evolve(run, needs=Needs(gpus=1, vram_gb=200)) for run in waiting(5, key="large", gpus=1)]
+    batches = arrange([*waiting(20, key="small", gpus=1), *large], fleet).batches
+    (first, *_) = [batch for batch in batches if batch.slot.host == "big"]
+
+    assert "large" == first.load_key
+    assert "fits only 1 of 9 slots" in first.reason
+
+
+def test_a_slot_does_what_it_is_good_at():
+    """
+    Of two models, a kind of GPU takes the one that it is less slow at than the others are.
+    """
+    fleet = (
+        *Host(name="h", slots=1, gpus=1, gpu="h200").each_slot(),
+        *Host(name="b", slots=1, gpus=1, gpu="b300").each_slot(),
+    )
+    pace = {("preview", "a", "b/0"): 0.5, ("preview", "b", "b/0"): 1.5}
+    runs = waiting(10, key="a", gpus=1) + waiting(10, key="b", gpus=1, first=10)
+    first = {
+        batch.slot.host: batch.load_key for batch in arrange(runs, fleet, Forecast(pace=pace)).batches[:2]
+    }
+
+    assert {"h": "b", "b": "a"} == first
+
+
+def test_what_follows_from_other_runs_waits_for_them():
+    """
+    Upscaling and questions gather while there are videos to make, so that their models are loaded seldom.
+    """
+    after = [attrs.evolve(run, follows=True) for run in waiting(50, key="after", seconds=1000)]
+
+    assert "first" == arrange([*after, *waiting(1, key="first", first=90)], [CPU]).batches[0].load_key
+
+
+def test_people_who_wait_get_one_short_run_from_each_slot_first():
+    """
+    ``--order short``: a slot that has done nothing yet begins with a single short run.
+    """
+    runs = waiting(40, seconds=1000) + waiting(8, key="a", seconds=10, first=100)
+    runs = [attrs.evolve(run, id=f"{run.id}-{run.seconds:g}") for run in runs]
+    batches = arrange(runs, GPUS, Forecast(order="short")).batches[:8]
+
+    assert [1] * 8 == [len(batch.runs) for batch in batches]
+    assert all(batch.runs[0].endswith("-10") for batch in batches)
+
+
+def test_a_slot_that_is_busy_is_planned_for_when_it_is_free():
+    """
+    A worker asks for the slot that is free; the others get what is left for them.
+    """
+    plan = arrange(waiting(1, seconds=1000.0), GPUS, Forecast(busy={slot.name: 50.0 for slot in GPUS[:7]}))
+
+    assert [7] == [batch.slot.index for batch in plan.batches]
+
+
+def measured(slot, seconds, *, gpu="h200", predicted=100.0):
+    return Measured(backend="preview", load_key="a", slot=slot, gpu=gpu, seconds=seconds, predicted=predicted)
+
+
+def test_measured_seconds_replace_the_tables():
+    """
+    Where nothing was measured the backend's table counts, then what others of the kind took, then what this slot took.
+    """
+    table = {("preview", "a", "h200"): 3.0}
+    load = {("preview", "a", "h200"): 60.0}
+    keys = [("preview", "a")]
+
+    def pace(*history):
+        return learn(history, GPUS, keys, table, load, {}).pace["preview", "a", "gpu1/3"]
+
+    assert 3.0 == pace()
+    assert 2.0 == pytest.approx(pace(measured("gpu1/0", 260.0)))
+    assert 4.0 == pytest.approx(pace(measured("gpu1/3", 460.0), *[measured("gpu1/0", 260.0)] * 3))
+
+
+def test_the_scatter_of_runs_is_not_taken_for_a_slots_own_pace():
+    """
+    A slot that took a tenth longer than its kind is as fast as its kind.
+    """
+    history = [measured("gpu1/3", LOAD + 110.0), *[measured("gpu1/0", LOAD + 100.0)] * 3]
+
+    assert 1.0 == pytest.approx(
+        learn(history, GPUS, [("preview", "a")], {}, {}, {}).pace["preview", "a", "gpu1/3"]
+    )
+
+
+@pytest.mark.parametrize("keys", [1, 40, 4000])
+def test_a_hundred_thousand_runs_are_planned_in_seconds(keys):
+    """
+    However many load keys there are; this machine's own time is counted, not its neighbours'.
+    """
+    runs = [
+        run for key in range(keys) for run in waiting(100_000 // keys, key=f"k{key}-", gpus=1, seconds=600.0)
+    ]
+    began = time.process_time()
+    plan = arrange(runs, GPUS)
+
+    assert 100_000 == sum(len(batch.runs) for batch in plan.batches)
+    assert time.process_time() - began < 5.0

@@ -9,12 +9,12 @@ from cosmos_core import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cosmos_core.extend import Plan, Queued, Slot
+    from cosmos_core.extend import Forecast, Plan, Queued, Slot
 
 
 @hookimpl(trylast=True)
-def cosmos_plan(runs: Sequence[Queued], slots: Sequence[Slot]) -> Plan:
+def cosmos_plan(runs: Sequence[Queued], slots: Sequence[Slot], forecast: Forecast) -> Plan:
     """Batches by load key, scarce runs first, long ones before short ones, smaller batches towards the end."""
     from cosmos_core.plan import arrange
 
-    return arrange(runs, slots)
+    return arrange(runs, slots, forecast)

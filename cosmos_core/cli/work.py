@@ -13,6 +13,7 @@ import click
 from cosmos_core import hookimpl
 from cosmos_core.cli import failure, say
 from cosmos_core.cli.asked import command as make
+from cosmos_core.cli.plan import ordering
 from cosmos_core.errors import StoreError, VerifyError
 from cosmos_core.run import State
 
@@ -40,7 +41,8 @@ LOOK = 1.0
 @click.option(
     "--inbox/--no-inbox", default=True, help="Accept submission folders from inbox/.  [default: inbox]"
 )
-def command(asked: Asked, until_idle: bool, inbox: bool) -> None:
+@ordering
+def command(asked: Asked, until_idle: bool, inbox: bool, order: str) -> None:
     """Serve this machine's slots: take runs from the queue until told to stop.
 
     Several workers share one store without sharing a run. Ctrl-C (or SIGTERM) lets go: jobs that were begun go on,
@@ -54,7 +56,7 @@ def command(asked: Asked, until_idle: bool, inbox: bool) -> None:
         moves = Moves(asked, bars)
         cosmos.plugins.register("command-line", moves)
         _greet(cosmos, bars, until_idle=until_idle)
-        worker = Worker(cosmos.site)
+        worker = Worker(cosmos.site, order=order)
         unverified = None
         with _polite(), _drawn(cosmos, bars):
             try:

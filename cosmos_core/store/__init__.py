@@ -28,6 +28,7 @@ from cosmos_core.store.records import (
     Query,
     Server,
     StoreGone,
+    Timed,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ __all__ = [
     "Server",
     "Store",
     "StoreGone",
+    "Timed",
 ]
 
 

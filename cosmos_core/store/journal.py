@@ -14,7 +14,7 @@ from cosmos_core.store import rows
 from cosmos_core.store.claims import PAUSED
 from cosmos_core.store.hashes import Hashes
 from cosmos_core.store.opened import Opened
-from cosmos_core.store.records import Event, Server
+from cosmos_core.store.records import Event, Server, Timed
 from cosmos_core.store.schema import artifact, attempt, batch, event, now, run, setting
 
 if TYPE_CHECKING:
@@ -154,6 +154,23 @@ class Journal(Opened):
                 answers.append((took, clock - began - took / 2))
         round_trip, ahead = min(answers)
         return Server(version=version.split(maxsplit=1)[0], round_trip=round_trip, ahead=ahead)
+
+    def measured(self, *, limit: int = 300) -> tuple[Timed, ...]:
+        """How long the latest batches took for those of their runs that returned, the newest first."""
+        asked = (
+            sa.select(
+                *(batch.c.backend, batch.c.load_key, batch.c.host, batch.c.slot, batch.c.gpu),
+                (sa.func.max(attempt.c.returned) - sa.func.min(attempt.c.running)).label("seconds"),
+                sa.func.sum(run.c.seconds).label("predicted"),
+            )
+            .select_from(attempt.join(batch).join(run, run.c.id == attempt.c.run))
+            .where(attempt.c.returned.is_not(None), attempt.c.running.is_not(None))
+            .group_by(batch.c.id)
+            .order_by(batch.c.opened.desc())
+            .limit(limit)
+        )
+        with self._db.read() as connection:
+            return tuple(Timed(**row._asdict()) for row in connection.execute(asked))
 
     def pause(self, reason: str = "") -> None:
         """Let no worker take new runs. What is held goes on."""

@@ -118,6 +118,20 @@ class Page:
 
 
 @attrs.frozen(kw_only=True)
+class Timed:
+    """How long a batch took, from its job's start to its last output, model load included."""
+
+    backend: str
+    load_key: str
+    host: str
+    slot: int
+    gpu: str
+    seconds: float
+    predicted: float
+    """What was predicted for those of its runs that returned, without the load."""
+
+
+@attrs.frozen(kw_only=True)
 class Event:
     """One move of one run, written in the transaction that moved it."""
 

@@ -106,7 +106,7 @@ class Runs(Opened):
         """The first *limit* queued runs, in the order of the queue."""
         asked = sa.select(
             *(run.c.id, run.c.seq, run.c.backend, run.c.load_key),
-            *(run.c.gpus, run.c.vram_gb, run.c.unfit, run.c.seconds, run.c.priority),
+            *(run.c.gpus, run.c.vram_gb, run.c.unfit, run.c.seconds, run.c.priority, run.c.parent),
         )
         with self._db.read() as connection:
             found = connection.execute(asked.where(is_queued()).order_by(*queue_order()).limit(limit)).all()
@@ -119,6 +119,7 @@ class Runs(Opened):
                 needs=Needs(gpus=row.gpus, vram_gb=row.vram_gb, unfit=_unfit(row.unfit)),
                 seconds=row.seconds,
                 priority=row.priority,
+                follows=bool(row.parent),
             )
             for row in found
         )
