@@ -78,6 +78,13 @@ def eventually(true, seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def ask_stop(folder: Path, words: str) -> None:
+    """As sessions do it: in one go, for the launcher may look between opening a file and writing to it."""
+    asked = folder / "asked"
+    asked.write_text(words)
+    asked.replace(folder / launcher.STOP)
+
+
 def test_it_needs_the_standard_library_and_python_3_8_only():
     """The script runs inside model containers, whatever Python they have."""
     tree = ast.parse(SCRIPT.read_text("utf-8"), feature_version=(3, 8))
@@ -144,9 +151,9 @@ def test_the_file_stop_is_a_stop_with_its_own_reason_and_grace(folder: Path):
     """The first line says why, the second how long; a shorter grace may come later, another reason may not."""
     program = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)" + FAMILY
     with carried(folder, program, "60") as process:
-        (folder / launcher.STOP).write_text("timeout\n60\n")
+        ask_stop(folder, "timeout\n60\n")
         eventually(lambda: len(events(folder)) == 2)
-        (folder / launcher.STOP).write_text("cancelled\n0\n")
+        ask_stop(folder, "cancelled\n0\n")
         process.wait(20)
     facts = json.loads(read(folder / launcher.EXIT))
 
@@ -159,7 +166,7 @@ def test_the_file_stop_is_a_stop_with_its_own_reason_and_grace(folder: Path):
 def test_a_stop_of_any_shape_is_a_stop(folder: Path, words: str):
     """An empty or odd stop file ends the job as well."""
     with carried(folder, FOREVER) as process:
-        (folder / launcher.STOP).write_text(words)
+        ask_stop(folder, words)
         process.wait(20)
 
     assert (words.split("\n", maxsplit=1)[0] or "cancelled") == json.loads(read(folder / launcher.EXIT))[

@@ -44,8 +44,11 @@ def test_an_unclear_clip_names_the_candidates(store, tmp_path):
     store.remember_clip(_clip("a", tmp_path / "1"))
     store.remember_clip(_clip("b", tmp_path / "2"))
 
-    with pytest.raises(InputError, match=r"street \(bbbbbbbbbbbb\), street \(aaaaaaaaaaaa\)"):
+    with pytest.raises(InputError) as refused:
         store.clip_folder("street")
+
+    assert "street (aaaaaaaaaaaa)" in str(refused.value)
+    assert "street (bbbbbbbbbbbb)" in str(refused.value)
 
 
 def test_a_clip_that_moved_is_found_where_it_was_seen_last(store, tmp_path):

@@ -234,7 +234,7 @@ def test_open_leases_are_listed(store, accept, take):
     one, two = take(limit=2, slot=1), take(owner="worker-2", slot=2)
     store.move(two, two.batch.requests[0].run, State.FAILED)
 
-    first, second = store.leases()
+    first, second = sorted(store.leases(), key=lambda held: held.slot)
 
     assert (one.batch.id, "worker-1", "local", 1) == (first.batch, first.owner, first.host, first.slot)
     assert tuple(run.id for run in runs[:2]) == first.runs
