@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -21,7 +22,17 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import attrs
 
 from cosmos_core.clip import Clip
-from cosmos_core.errors import Finding, Level, PluginError, VerifyError, fail, ok, warn
+from cosmos_core.errors import (
+    Finding,
+    HostError,
+    InputError,
+    Level,
+    PluginError,
+    VerifyError,
+    fail,
+    ok,
+    warn,
+)
 from cosmos_core.hosts import Host, Slot
 from cosmos_core.run import Artifact, Batch, Needs, Queued, Request, Run
 from cosmos_core.spec import Control, Prompt, Spec
@@ -81,6 +92,7 @@ __all__ = [
     "Transport",
     "fail",
     "ok",
+    "spoken",
     "warn",
 ]
 
@@ -302,6 +314,14 @@ class JobStatus:
     exit: Exit | None = None
     reason: str = ""
 
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> JobStatus:
+        """The answer in the plain words of :mod:`cosmos_core.jobs`: ``{"state", "exit", "reason"}``."""
+        ended = facts["exit"]
+        return cls(
+            state=JobState(facts["state"]), exit=Exit(**ended) if ended else None, reason=facts["reason"]
+        )
+
 
 @attrs.frozen(kw_only=True)
 class RemoteFile:
@@ -320,6 +340,25 @@ class Placed:
     name: str
     digest: str
     remote_digest: str
+
+
+@contextmanager
+def spoken(doing: str = "") -> Iterator[None]:
+    """Say in the core's own errors what :mod:`cosmos_core.jobs` finds wrong, and with *doing* what the system refuses.
+
+    Raises:
+        InputError: what was asked for cannot be.
+        HostError: the system refuses; its own error is the cause.
+    """
+    from cosmos_core import jobs
+
+    try:
+        with jobs.denied(doing) if doing else nullcontext():
+            yield
+    except jobs.WrongError as error:
+        raise InputError(str(error), hint=error.hint) from error
+    except jobs.DeniedError as error:
+        raise HostError(str(error), hint=error.hint) from error
 
 
 @runtime_checkable

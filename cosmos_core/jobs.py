@@ -325,13 +325,14 @@ def run(argv: Sequence[str], *, stdin: bytes, timeout: float, host: str) -> tupl
     return done.returncode, done.stdout, done.stderr
 
 
-def check_names(files: Sequence[str], others: Iterable[str]) -> None:
-    """Look at the names of a job's files, and at *others* that it speaks of.
+def check_names(job: Any) -> None:
+    """Look at the names that a :class:`cosmos_core.extend.Job` speaks of: its files, inputs, outputs and log.
 
     Raises:
         WrongError: naming one that leads outside, is there twice or is the launcher's.
     """
-    for name in (*files, *others):
+    files = [each.name for each in (*job.files, *job.inputs)]
+    for name in (*files, *job.outputs, job.log):
         parts(name)
     for name in files:
         if _without(name.split("/")[0], ".part") in launcher.OURS:

@@ -46,18 +46,20 @@ def is_here(plugins: Plugins, host: Host) -> bool:
     return layers(plugins, host)[-1].here
 
 
-def hosts_by_layer(layered: Iterable[Transport], host: Host) -> tuple[Host, ...]:
-    """The host as each layer sees it, its options an instance of that layer's class.
+def layers_with_hosts(plugins: Plugins, host: Host) -> tuple[tuple[Transport, Host], ...]:
+    """Each of :func:`layers` with the host as it sees it: its options an instance of that layer's class.
 
     Raises:
-        RefusedError: with every unknown option and wrong value.
+        CosmosError: as :func:`layers`; with every unknown option and wrong value.
     """
-    each = tuple(layered)
+    each = layers(plugins, host)
     shares, findings = zip(*(_share(transport, host) for transport in each), strict=True)
     problems = [*_strangers(each, host), *(finding for found in findings for finding in found)]
     if problems:
         raise RefusedError(f"the options of host {host.name} have {len(problems)} problem(s)", problems)
-    return tuple(attrs.evolve(host, options=share) for share in shares)
+    return tuple(
+        (transport, attrs.evolve(host, options=share)) for transport, share in zip(each, shares, strict=True)
+    )
 
 
 def connect(plugins: Plugins, host: Host, state: Path) -> Session:
@@ -76,10 +78,8 @@ def climb(plugins: Plugins, host: Host, state: Path) -> Iterator[tuple[Transport
     Raises:
         CosmosError: at the layer that fails, with those below it closed.
     """
-    layered = layers(plugins, host)
-    pairs = list(zip(layered, hosts_by_layer(layered, host), strict=True))
     session: Session | None = None
-    for transport, seen in reversed(pairs):
+    for transport, seen in reversed(layers_with_hosts(plugins, host)):
         try:
             with plugins.blame(transport, f"opening host {host.name}"):
                 session = _open(transport, seen, state, session)

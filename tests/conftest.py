@@ -15,7 +15,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -249,17 +248,3 @@ def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(dict.fromkeys(filter(None, path))))
 
     return install
-
-
-@pytest.fixture
-def wait_for() -> Callable[..., Any]:
-    """``wait_for(lambda: …)``: until it is true; fails when it never is."""
-
-    def waited(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-        until = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < until, "it never came"
-            time.sleep(0.02)
-        return found
-
-    return waited

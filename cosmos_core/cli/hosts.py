@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cosmos_core.cli import complete, say
+from cosmos_core.cli import complete, read, say
 from cosmos_core.cli.asked import group, leave, subcommand
 from cosmos_core.errors import InputError, Level, UnknownError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
     from cosmos_core.errors import Finding
-    from cosmos_core.extend import Freed
+    from cosmos_core.extend import Transport
     from cosmos_core.hosts import Host
     from cosmos_core.store import Holding
 
@@ -77,6 +77,8 @@ def add(
     URL is ssh://user@host:port/folder for a machine at the other end of a line, where host may be a name of your
     ~/.ssh/config, or a folder on this machine. The folder is the only place there that is ever written to.
     """
+    import attrs
+
     from cosmos_core import reach, roster
     from cosmos_core.extend import Transport
     from cosmos_core.hosts import Host
@@ -86,31 +88,32 @@ def add(
         table |= {"transport": transport} if transport else {}
         table |= {"slots": (gpus or 1) if slots is None else slots, "gpus": gpus, "gpu": gpu}
         table = {key: value for key, value in table.items() if value not in ("", 0) or key == "slots"}
-        host = Host(name=name, **table, options=_pairs(options))
-        seen = reach.hosts_by_layer(reach.layers(cosmos.plugins, host), host)
-        table["options"] = _typed(host.options, [each.options for each in seen])
+        host = Host(name=name, **table)
+        host = attrs.evolve(host, options=_read(options, reach.layers(cosmos.plugins, host)))
+        seen = reach.layers_with_hosts(cosmos.plugins, host)
+        table["options"] = _typed(host.options, [each.options for _, each in seen])
         roster.add(cosmos.workspace.settings, name, table, replace=replace)
         asked.answer({"host": host})
         asked.tell(f"{say.strong(name)} is in {say.short(cosmos.workspace.settings)}")
         asked.tell(say.steps(f"cosmos hosts check {name}", "cosmos work"))
 
 
-def _pairs(words: Iterable[str]) -> dict[str, str]:
-    found = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise InputError(f"{word!r} is not an option", hint="write it as -o name=value")
-        found[key] = value
-    return found
+def _read(words: Sequence[str], layers: Iterable[Transport]) -> dict[str, str]:
+    """Options as they were typed; one that holds several values may be given more than once."""
+    from cosmos_core.options import lists
+
+    if wrong := [repr(word) for word in words if not word.partition("=")[1] or word.startswith("=")]:
+        raise InputError(f"{say.words(wrong)} is not an option", hint="write it as -o name=value")
+    several = {name for transport in layers for name in lists(transport.options)}
+    return read.options(words, lists=several)
 
 
-def _typed(words: Iterable[str], read: Sequence[object]) -> dict[str, Any]:
+def _typed(words: Iterable[str], classes: Sequence[object]) -> dict[str, Any]:
     """The options that were named, as their classes read them, for a file in which numbers are numbers."""
     from cosmos_core import canonical
 
     return {
-        name: canonical.plain(next(getattr(options, name) for options in read if hasattr(options, name)))
+        name: canonical.plain(next(getattr(options, name) for options in classes if hasattr(options, name)))
         for name in words
     }
 
@@ -226,14 +229,10 @@ def trust(asked: Asked, name: str, fingerprint: str) -> None:
 
     with asked.open() as cosmos:
         host = _find(cosmos, name)
-        layers = reach.layers(cosmos.plugins, host)
-        able = [
-            (each, seen)
-            for each, seen in zip(layers, reach.hosts_by_layer(layers, host), strict=True)
-            if each.trust is not None
-        ]
+        layers = reach.layers_with_hosts(cosmos.plugins, host)
+        able = [(each, seen) for each, seen in layers if each.trust is not None]
         if not able:
-            raise InputError(f"host {name} has no key: it is reached by {layers[-1].name}")
+            raise InputError(f"host {name} has no key: it is reached by {layers[-1][0].name}")
         found = tuple(
             finding
             for each, seen in able
@@ -263,18 +262,18 @@ def gc(asked: Asked, name: str, yes: bool) -> None:
     from contextlib import closing
 
     from cosmos_core import reach
+    from cosmos_core.extend import Keeper
 
     with asked.open() as cosmos:
         host = _find(cosmos, name)
         with closing(reach.connect(cosmos.plugins, host, cosmos.workspace.host(name))) as session:
-            free = getattr(session, "free", None)
-            if free is None:
+            if not isinstance(session, Keeper):
                 raise InputError(f"host {name} keeps no inputs: it is reached by {host.transport}")
-            would: Freed = free(dry=True)
+            would = session.free(dry=True)
             total = f"{say.many(would.files, 'file')}, {say.size(would.bytes)}"
             if would.files:
                 asked.confirm(f"Remove {total} from {name}?", yes=yes, again=f"cosmos hosts gc {name} --yes")
-                would = free()
+                would = session.free()
     asked.answer({"host": name, "freed": would})
     asked.tell(f"removed {total} from {name}" if would.files else f"nothing to remove from {name}")
 

@@ -5,6 +5,9 @@ Nothing heavy is imported before a fixture is used.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,6 +71,54 @@ def dockerd() -> Iterator[Dockerd]:
         yield engine
     finally:
         running.__exit__(None, None, None)
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., Any]:
+    """``wait_for(lambda: …)``: until it is true; fails when it never is."""
+
+    def waited(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+        until = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < until, "it never came"
+            time.sleep(0.02)
+        return found
+
+    return waited
+
+
+@pytest.fixture
+def worker_program() -> Path:
+    """The script that :func:`worker` runs, ``python script.py WORKSPACE KILL_AT``; override it."""
+    return pytest.fail("name the script of this folder's workers: override the fixture worker_program")
+
+
+@pytest.fixture
+def worker(cosmos: Cosmos, worker_program: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """``worker("put:after")``: a worker process that kills itself there; without a word, one that does not."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(kill_at: str = "") -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, str(worker_program), str(cosmos.workspace.root), kill_at],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def ended(process: subprocess.Popen[str], code: int = 0, seconds: float = 120.0) -> str:
+    """Wait for the end of a process, which must be with *code*; what it said."""
+    said, _ = process.communicate(timeout=seconds)
+    assert code == process.returncode, said
+    return said
 
 
 class Recorder:

@@ -11,14 +11,15 @@ from typing import Any
 import attrs
 from cosmos_core import hookimpl
 from cosmos_core.errors import HostError, fail, ok, warn
-from cosmos_core.extend import Freed, Transport
+from cosmos_core.extend import Freed, Keeper, Transport
 
 @attrs.frozen(kw_only=True)
 class WireOptions:
     speed: int = attrs.field(default=1, metadata={"help": "how fast"})
     dead: bool = attrs.field(default=False, metadata={"help": "nobody there"})
+    by: tuple[str, ...] = attrs.field(default=(), metadata={"help": "ways"})
 
-class Line:
+class Line(Keeper):
     def __init__(self, state): self.state = state
     def run(self, argv): raise NotImplementedError
     def close(self): pass
@@ -76,6 +77,17 @@ def test_a_host_is_added_by_its_url(say, wire):
     assert [
         line for line in before.splitlines() if line in wire.settings.read_text("utf-8")
     ] == before.splitlines()
+
+
+def test_an_option_that_holds_several_values_may_be_given_again(say, wire):
+    """None of them is lost; an option that holds one is not silently the last."""
+    said = say("hosts", "add", "gpu1", URL, "-o", "by=road", "-o", "speed=3", "-o", "by=rail,sea")
+    twice = say("hosts", "add", "gpu2", URL, "-o", "speed=3", "-o", "speed=4")
+
+    assert 0 == said.code, said.err
+    assert {"by": ["road", "rail", "sea"], "speed": 3} == _hosts(wire)["gpu1"]["options"]
+    assert (2, True) == (twice.code, "speed is given twice" in twice.err)
+    assert "gpu2" not in _hosts(wire)
 
 
 def test_a_transport_is_laid_over_what_the_url_says(say, wire):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +13,10 @@ from cosmos_core.store import NewRun
 from cosmos_core.testing import double
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from cosmos_core import Cosmos
     from cosmos_core.run import Run
-
-WORKER = Path(__file__).with_name("worker.py")
 
 
 @pytest.fixture
@@ -47,21 +43,6 @@ def submit(cosmos: Cosmos) -> Callable[..., tuple[Run, ...]]:
 
 
 @pytest.fixture
-def worker(cosmos: Cosmos) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """``worker("put:after")``: a worker process that kills itself there; without a word, one that does not."""
-    started: list[subprocess.Popen[str]] = []
-
-    def _start(kill_at: str = "") -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, str(WORKER), str(cosmos.workspace.root), kill_at],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield _start
-    for process in started:
-        process.kill()
-        process.communicate()
+def worker_program() -> Path:
+    """Kills itself at any verb of the store and of the local session."""
+    return Path(__file__).with_name("worker.py")

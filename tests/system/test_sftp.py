@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -17,12 +16,11 @@ from cosmos_core.run import State, new_id
 from cosmos_core.spec import Prompt, Spec
 from cosmos_core.store import NewRun
 from cosmos_core.testing import double
+from cosmos_core.testing.fixtures import ended
 from cosmos_core.testing.media import make_clip
 from cosmos_core.testing.sshd import sshd as sshd  # noqa: PLC0414  (a fixture)
 from cosmos_core.work import Worker
 
-WORKER = Path(__file__).with_name("sftp_worker.py")
-PATIENCE = 90.0
 HOSTS = """
 [hosts.local]
 slots = 0
@@ -92,38 +90,9 @@ def submit(cosmos):
 
 
 @pytest.fixture
-def worker(cosmos):
-    """``worker("put:amid")``: a worker process that kills itself there; without a word, one that does not."""
-    started = []
-
-    def start(kill_at=""):
-        process = subprocess.Popen(
-            [sys.executable, str(WORKER), str(cosmos.workspace.root), kill_at],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def ended(process, code=0):
-    said, _ = process.communicate(timeout=PATIENCE)
-    assert code == process.returncode, said
-    return said
-
-
-def wait_for(true, seconds=PATIENCE):
-    end = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
-    return found
+def worker_program():
+    """Kills itself at any verb of the sftp session, and amid a transfer."""
+    return Path(__file__).with_name("sftp_worker.py")
 
 
 STEPS = [
@@ -157,7 +126,7 @@ def test_a_worker_killed_at_any_step_costs_nothing(cosmos, submit, worker, root,
     assert [] == list((root / "jobs").iterdir())
 
 
-def test_a_worker_killed_amid_an_upload_leaves_what_it_sent(cosmos, submit, worker, root):
+def test_a_worker_killed_amid_an_upload_leaves_what_it_sent(cosmos, submit, worker, root, wait_for):
     """Half of a large input is on the host and has no name; the next worker goes on from there, and the run is sealed."""
     heavy = cosmos.workspace.root / "heavy.bin"
     heavy.write_bytes(os.urandom(60_000_000))
@@ -175,7 +144,7 @@ def test_a_worker_killed_amid_an_upload_leaves_what_it_sent(cosmos, submit, work
     assert State.SEALED == cosmos.store.run(run.id).state
 
 
-def test_a_server_that_goes_away_while_a_job_runs_costs_nothing(cosmos, submit, worker, sshd):
+def test_a_server_that_goes_away_while_a_job_runs_costs_nothing(cosmos, submit, worker, sshd, wait_for):
     """No relaunch and no kill: the run goes on, and is sealed in its first attempt when the server is back."""
     (run,) = submit("slow")
     process = worker()
@@ -190,7 +159,7 @@ def test_a_server_that_goes_away_while_a_job_runs_costs_nothing(cosmos, submit, 
     assert 1 == cosmos.workspace.log(run.batch).read_text().count(f"Processing sample {run.id}")
 
 
-def test_connections_cut_at_odd_moments_cost_nothing(cosmos, submit, worker, sshd):
+def test_connections_cut_at_odd_moments_cost_nothing(cosmos, submit, worker, sshd, wait_for):
     """Four runs and a line that is cut again and again: each is sealed once, its log neither short nor doubled."""
     runs = submit(*["a street"] * 4)
     over = threading.Event()
@@ -230,7 +199,7 @@ def test_two_workers_share_one_host(cosmos, submit, worker):
     assert sorted(run.id for run in runs) == sorted(sealed)
 
 
-def test_a_run_is_cancelled_on_its_host(cosmos, submit, worker, root):
+def test_a_run_is_cancelled_on_its_host(cosmos, submit, worker, root, wait_for):
     """The job is ended there, and the run says cancelled, not failed."""
     (run,) = submit("stubborn")
     process = worker()
@@ -242,7 +211,7 @@ def test_a_run_is_cancelled_on_its_host(cosmos, submit, worker, root):
     assert [] == list((root / "jobs").iterdir())
 
 
-def test_a_host_with_another_key_gets_no_run(cosmos, submit, sshd, root):
+def test_a_host_with_another_key_gets_no_run(cosmos, submit, sshd, root, wait_for):
     """The run waits, with the reason in the worker's log; once the key is known it is sealed."""
     known = sshd.known_hosts.read_text()
     kind, key, *_ = (sshd.folder / "client.pub").read_text().split()
@@ -283,7 +252,7 @@ def test_no_secret_is_left_anywhere(cosmos, submit, worker, monkeypatch, root, s
     assert "canary" not in said
 
 
-def test_gpus_of_the_slot_are_the_jobs(cosmos, submit, worker, root):
+def test_gpus_of_the_slot_are_the_jobs(cosmos, submit, worker, root, wait_for):
     """A native job sees its slot's GPUs and no others."""
     (run,) = submit("slow")
     process = worker()

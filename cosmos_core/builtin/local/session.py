@@ -6,17 +6,16 @@ What happens in the folders is :mod:`cosmos_core.jobs`; the root is the host's o
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cosmos_core import jobs, launcher
 from cosmos_core.builtin.local import files
-from cosmos_core.errors import HostError, InputError
-from cosmos_core.extend import Exit, Handle, JobState, JobStatus, Placed, Ran, RemoteFile, silent
+from cosmos_core.errors import InputError
+from cosmos_core.extend import Handle, JobStatus, Placed, Ran, RemoteFile, silent, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from cosmos_core.extend import Host, Input, Job, Report
 
@@ -38,7 +37,7 @@ class LocalSession:
         root = Path(host.root).expanduser() if host.root else state
         owner = hashlib.sha256(str(state.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
         folders = jobs.Folders(root.resolve(), host=host.name, owner=owner)
-        with _spoken():
+        with spoken():
             folders.make()
         return cls(host=host.name, folders=folders)
 
@@ -49,9 +48,8 @@ class LocalSession:
             InputError: naming the file or input whose name or content is wrong.
             HostError: when the system refuses, a full disk for instance.
         """
-        names = [file.name for file in job.files] + [item.name for item in job.inputs]
-        with _spoken():
-            jobs.check_names(names, (*job.outputs, job.log))
+        with spoken():
+            jobs.check_names(job)
             self._folders.place(
                 key, jobs.order(job), launcher.source(), lambda part: _fill(part, job, report)
             )
@@ -63,7 +61,7 @@ class LocalSession:
         Raises:
             HostError: when the job was never put, or with the launcher's words when it failed.
         """
-        with _spoken():
+        with spoken():
             self._folders.start(handle.key)
 
     def find(self, key: str) -> Handle | None:
@@ -72,23 +70,23 @@ class LocalSession:
         Raises:
             HostError: when its folder holds something else.
         """
-        with _spoken():
+        with spoken():
             return self._handle(key) if self._folders.find(key) else None
 
     def poll(self, handles: Sequence[Handle]) -> Mapping[str, JobStatus]:
         """The state of each, by key, from the launcher's files first and from its process second."""
-        with _spoken():
-            return {handle.key: _status(self._folders.status(handle.key)) for handle in handles}
+        with spoken():
+            return {handle.key: JobStatus.of(self._folders.status(handle.key)) for handle in handles}
 
     def read(self, handle: Handle, name: str, cursor: int, limit: int = 1 << 20) -> tuple[bytes, int]:
         """Up to *limit* bytes of a file of the job from byte *cursor*, and the next cursor. Missing file: empty."""
-        with _spoken():
+        with spoken():
             found = self._folders.read(handle.key, name, cursor, limit)
         return found, cursor + len(found)
 
     def list(self, handle: Handle, names: Iterable[str]) -> tuple[RemoteFile, ...]:
         """The regular files at or below *names*, once each, sorted within a name. Links are not followed."""
-        with _spoken():
+        with spoken():
             found = self._folders.list(handle.key, names)
         return tuple(RemoteFile(name=name, bytes=size) for name, size in found)
 
@@ -116,14 +114,14 @@ class LocalSession:
             HostError: it takes longer than *timeout* seconds, or the system refuses. A program that is not there
                 exits with 127, as in a shell.
         """
-        with _spoken():
+        with spoken():
             code, out, err = jobs.run(argv, stdin=stdin, timeout=timeout, host=self._host)
         return Ran(code=code, out=out, err=err)
 
     def left(self, handles: Sequence[Handle]) -> Mapping[str, JobStatus]:
         """The state of each by its launcher's files alone: ``ACTIVE`` when it was started and left no exit."""
-        with _spoken():
-            return {handle.key: _status(self._folders.left(handle.key)) for handle in handles}
+        with spoken():
+            return {handle.key: JobStatus.of(self._folders.left(handle.key)) for handle in handles}
 
     def stop(self, handle: Handle, *, why: str = "cancelled", grace: float = 10.0) -> None:
         """Ask the job to end, wait until it has, and kill it after *grace* seconds.
@@ -133,7 +131,7 @@ class LocalSession:
         Raises:
             HostError: when it cannot be killed.
         """
-        with _spoken():
+        with spoken():
             self._folders.stop(handle.key, why=why, grace=grace)
 
     def ask_stop(self, handle: Handle, *, why: str, grace: float) -> None:
@@ -142,17 +140,17 @@ class LocalSession:
         Raises:
             HostError: when it cannot be written, on a full disk for instance.
         """
-        with _spoken():
+        with spoken():
             self._folders.ask_stop(handle.key, why=why, grace=grace)
 
     def remove(self, handle: Handle) -> None:
         """Remove the job's folder, ending the job first if it runs. Removing a removed one is no error."""
-        with _spoken():
+        with spoken():
             self._folders.remove(handle.key)
 
     def sweep(self, known: Collection[str], *, age: float = 600.0) -> tuple[str, ...]:
         """Stop and remove jobs that this workspace put, *age* seconds ago or longer, and whose key is not in *known*."""
-        with _spoken():
+        with spoken():
             return self._folders.sweep(known, age=age)
 
     def close(self) -> None:
@@ -164,27 +162,9 @@ class LocalSession:
     def _bring(self, handle: Handle, name: str, into: Path) -> Placed:
         target = into.joinpath(*jobs.parts(name))
         doing = f"cannot fetch {name!r} of job {handle.key}"
-        with _spoken(), jobs.denied(doing), self._folders.open(handle.key, name) as source:
+        with spoken(doing), self._folders.open(handle.key, name) as source:
             theirs, ours = files.bring(source, target, name)
         return Placed(path=target, name=name, digest=ours, remote_digest=theirs)
-
-
-@contextmanager
-def _spoken() -> Iterator[None]:
-    """Say what went wrong in the core's own errors."""
-    try:
-        yield
-    except jobs.WrongError as error:
-        raise InputError(str(error), hint=error.hint) from error
-    except jobs.DeniedError as error:
-        raise HostError(str(error), hint=error.hint) from error
-
-
-def _status(facts: Mapping[str, Any]) -> JobStatus:
-    ended = facts["exit"]
-    return JobStatus(
-        state=JobState(facts["state"]), exit=Exit(**ended) if ended else None, reason=facts["reason"]
-    )
 
 
 def _fill(part: Path, job: Job, report: Report) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing
@@ -165,20 +164,9 @@ def submit(cosmos):
 
 
 @pytest.fixture
-def worker(cosmos):
-    """``worker("put:after")``: a worker process that kills itself there; without a word, one that does not."""
-    started = []
-
-    def start(kill_at=""):
-        argv = [sys.executable, str(HERE / "worker.py"), str(cosmos.workspace.root), kill_at]
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+def worker_program():
+    """Kills itself at any verb of the docker session, and at any word said to docker."""
+    return HERE / "worker.py"
 
 
 @pytest.fixture
@@ -190,20 +178,6 @@ def log_of(cosmos):
         return path.read_text("utf-8", "replace") if path.is_file() else ""
 
     return read
-
-
-@pytest.fixture
-def wait_for():
-    """``wait_for(lambda: ...)``: until it is true; fails when it never is."""
-
-    def wait(condition, seconds=60.0):
-        end = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < end, "it never came"
-            time.sleep(0.05)
-        return found
-
-    return wait
 
 
 @pytest.fixture

@@ -8,13 +8,7 @@ import subprocess
 import sys
 
 from cosmos_core.run import State
-
-
-def finish(process, seconds=120):
-    """What a worker said that ended by itself."""
-    said, _ = process.communicate(timeout=seconds)
-    assert 0 == process.returncode, said
-    return said
+from cosmos_core.testing.fixtures import ended
 
 
 def test_each_end_of_a_model_is_called_what_it_is(cosmos, submit, worker):
@@ -28,7 +22,7 @@ def test_each_end_of_a_model_is_called_what_it_is(cosmos, submit, worker):
     runs = {text: submit(text)[0] for text in expected}
     settings = cosmos.workspace.root / "cosmos.toml"
     settings.write_text(settings.read_text().replace("[queue]", "[queue]\nbatch = 1"))
-    finish(worker())
+    ended(worker())
     after = {text: cosmos.store.run(run.id) for text, run in runs.items()}
 
     assert expected == {text: run.state for text, run in after.items()}
@@ -38,9 +32,9 @@ def test_each_end_of_a_model_is_called_what_it_is(cosmos, submit, worker):
 def test_two_hundred_megabytes_of_words_leave_a_worker_small(cosmos, submit, worker, log_of):
     """The log comes home whole, and the worker's memory does not grow with it."""
     (quiet,) = submit("a street")
-    before = int(re.search(r"peak kB (\d+)", finish(worker()))[1])
+    before = int(re.search(r"peak kB (\d+)", ended(worker()))[1])
     (run,) = submit("a flood")
-    peak = int(re.search(r"peak kB (\d+)", finish(worker()))[1])
+    peak = int(re.search(r"peak kB (\d+)", ended(worker()))[1])
     log = cosmos.workspace.log(cosmos.store.run(run.id).batch)
 
     assert State.SEALED == cosmos.store.run(quiet.id).state == cosmos.store.run(run.id).state
@@ -60,7 +54,7 @@ def test_cancelling_a_stubborn_run_from_the_command_line(
     wait_for(lambda: "Processing sample" in log_of(run))
     words = [sys.executable, "-m", "cosmos_core.cli", "cancel", run.id]
     assert 0 == subprocess.run(words, capture_output=True, check=False).returncode
-    finish(process)
+    ended(process)
     after = cosmos.store.run(run.id)
 
     assert State.CANCELLED == after.state, after.reason

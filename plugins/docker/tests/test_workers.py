@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from cosmos_core.run import State
+from cosmos_core.testing.fixtures import ended
 
 STEPS = [
     "put:after",
@@ -19,18 +20,6 @@ STEPS = [
 ]
 
 
-def finish(process, seconds=120):
-    """What a worker said that ended by itself."""
-    said, _ = process.communicate(timeout=seconds)
-    assert 0 == process.returncode, said
-    return said
-
-
-def killed(process, seconds=120):
-    said, _ = process.communicate(timeout=seconds)
-    assert -signal.SIGKILL == process.returncode, said
-
-
 def lines_of(log, run):
     """The numbers of the lines that a run's sample printed."""
     return [int(number) for number in re.findall(rf"line {run.id} (\d+)", log)]
@@ -40,8 +29,8 @@ def lines_of(log, run):
 def test_a_worker_killed_at_any_step_costs_nothing(cosmos, submit, worker, log_of, containers, step):
     """The next one adopts the container: one start, every line once, one artifact, and nothing left behind."""
     (run,) = submit("a slow street" if step == "read:after" else "a street")
-    killed(worker(step))
-    finish(worker())
+    ended(worker(step), -signal.SIGKILL)
+    ended(worker())
     after = cosmos.store.run(run.id)
 
     assert (State.SEALED, 1) == (after.state, after.attempt), after.reason
@@ -55,7 +44,7 @@ def test_two_workers_race_for_one_host(cosmos, submit, worker, log_of, container
     """Four runs, one slot, two workers: each sealed once, in its first attempt."""
     runs = submit(*["a street"] * 4)
     for process in (worker(), worker()):
-        finish(process)
+        ended(process)
     after = [cosmos.store.run(run.id) for run in runs]
 
     assert [(State.SEALED, 1)] * 4 == [(run.state, run.attempt) for run in after]

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cosmos_core import jobs
-from cosmos_core.errors import HostError, InputError
-from cosmos_core.extend import Exit, Freed, Handle, JobState, JobStatus, Ran, RemoteFile, silent
+from cosmos_core.errors import HostError
+from cosmos_core.extend import Freed, Handle, JobStatus, Ran, RemoteFile, silent, spoken
 from cosmos_core_sftp import known, where
 from cosmos_core_sftp.line import Line
 from cosmos_core_sftp.options import SftpOptions
-from cosmos_core_sftp.transfer import Download, Upload, spoken
+from cosmos_core_sftp.transfer import Download, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -71,7 +71,8 @@ class SftpSession:
             InputError: naming the file or input whose name or content is wrong.
             HostError: the host refuses, a full disk for instance, or the line is lost; what was sent is kept.
         """
-        _check(job)
+        with spoken():
+            jobs.check_names(job)
         upload = Upload(self, self._host.name, job, report)
         for _ in range(ATTEMPTS):
             plan = self.ask("plan", key=key, blobs=upload.blobs)
@@ -113,12 +114,12 @@ class SftpSession:
     def poll(self, handles: Sequence[Handle]) -> Mapping[str, JobStatus]:
         """The state of each, by key, in one round trip."""
         found = self.ask("poll", keys=[handle.key for handle in handles])
-        return {key: _status(facts) for key, facts in found.items()}
+        return {key: JobStatus.of(facts) for key, facts in found.items()}
 
     def left(self, handles: Sequence[Handle]) -> Mapping[str, JobStatus]:
         """The state of each by its launcher's files alone: ``ACTIVE`` when it was started and left no exit."""
         found = self.ask("left", keys=[handle.key for handle in handles])
-        return {key: _status(facts) for key, facts in found.items()}
+        return {key: JobStatus.of(facts) for key, facts in found.items()}
 
     def read(self, handle: Handle, name: str, cursor: int, limit: int = 1 << 20) -> tuple[bytes, int]:
         """Up to *limit* bytes of a file of the job from byte *cursor*, and the next cursor. Missing file: empty."""
@@ -252,18 +253,3 @@ class SftpSession:
         for line in [line for line in self._lines if not line.is_open]:
             self._lines.remove(line)
             line.close()
-
-
-def _check(job: Job) -> None:
-    names = [file.name for file in job.files] + [item.name for item in job.inputs]
-    try:
-        jobs.check_names(names, (*job.outputs, job.log))
-    except jobs.WrongError as error:
-        raise InputError(str(error), hint=error.hint) from error
-
-
-def _status(facts: Mapping[str, Any]) -> JobStatus:
-    ended = facts["exit"]
-    return JobStatus(
-        state=JobState(facts["state"]), exit=Exit(**ended) if ended else None, reason=facts["reason"]
-    )

@@ -15,7 +15,6 @@ import hashlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -23,7 +22,7 @@ import attrs
 
 from cosmos_core import jobs
 from cosmos_core.errors import HostError, InputError
-from cosmos_core.extend import Placed
+from cosmos_core.extend import Placed, spoken
 from cosmos_core_sftp import far
 
 if TYPE_CHECKING:
@@ -353,18 +352,6 @@ def together(call: Callable[..., _T], each: Sequence[tuple[Any, ...]]) -> list[_
         return [call(*words) for words in each]
     with ThreadPoolExecutor(len(each)) as pool:
         return [made.result() for made in [pool.submit(call, *words) for words in each]]
-
-
-@contextmanager
-def spoken(doing: str) -> Iterator[None]:
-    """Say in the core's own errors what went wrong with files here."""
-    try:
-        with jobs.denied(doing):
-            yield
-    except jobs.WrongError as error:
-        raise InputError(str(error), hint=error.hint) from error
-    except jobs.DeniedError as error:
-        raise HostError(str(error), hint=error.hint) from error
 
 
 def _check_input(item: Input) -> None:
