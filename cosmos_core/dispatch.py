@@ -33,6 +33,7 @@ from cosmos_core.plugins import Plugins, options
 from cosmos_core.run import Request, State
 from cosmos_core.settings import Settings
 from cosmos_core.store import LeaseLost, Store, StoreGone
+from cosmos_core.traffic import Gauge
 from cosmos_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -268,7 +269,8 @@ def _launch(site: Site, lease: Lease, slot: Slot, session: Session, requests: di
     if state in {JobState.ABSENT, JobState.PUT} and not begun:
         # The key is stored before the host hears of it: whoever comes after us asks the host for this key.
         site.store.launched(lease, job_key=key, handle={"host": batch.host, "key": key})
-        handle = session.put(job, key)
+        with Gauge(site.store, lease, "out") as gauge:
+            handle = session.put(job, key, report=gauge)
         # Putting may take minutes. A GPU is not to be started for a batch that is another's by now.
         if not site.store.heartbeat(lease, seconds=site.settings.queue.lease):
             raise LeaseLost(f"another worker took batch {batch.id} over before its job was started")
@@ -435,7 +437,9 @@ class _Harvest:
         launch = self._launch
         folder = self._site.workspace.returned(launch.handle.key)
         folder.mkdir(parents=True, exist_ok=True)
-        placed = {each.path: each for each in launch.session.get(launch.handle, names, folder)}
+        with Gauge(self._site.store, self._lease, "home") as gauge:
+            fetched = launch.session.get(launch.handle, names, folder, report=gauge)
+        placed = {each.path: each for each in fetched}
         if any(each.remote_digest not in {"", each.digest} for each in placed.values()):
             return
         self._show_log(folder / launch.job.log)
@@ -511,7 +515,8 @@ def _get(
         if stop.is_set():
             raise Interrupted(f"the outputs of batch {lease.batch.id} wait on their host")
         try:
-            return launch.session.get(launch.handle, names, folder)
+            with Gauge(site.store, lease, "home") as gauge:
+                return launch.session.get(launch.handle, names, folder, report=gauge)
         except HostError as error:
             if is_full(error):
                 raise

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cosmos_core.cli import facts, failure, say
 from cosmos_core.cli.asked import leave
+from cosmos_core.cli.look import looking
 from cosmos_core.cli.progress import progress
 from cosmos_core.errors import CosmosError, Level
 
@@ -37,7 +38,8 @@ def finish(cosmos: Cosmos, asked: Asked, runs: Sequence[Run]) -> tuple[Run, ...]
         for run in runs:
             show(run)
         try:
-            return cosmos.finish(runs, on_change=show)
+            with looking(cosmos, bars, lambda _: None):
+                return cosmos.finish(runs, on_change=show)
         except KeyboardInterrupt:
             raise _stopped(cosmos, runs) from None
 

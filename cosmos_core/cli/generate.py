@@ -143,9 +143,11 @@ class Sweep:
         self._done = 0.0
         self._whole: list[float] = []
 
-    def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
+    def show(
+        self, key: str, label: str, done: float, total: float, note: str = "", *, unit: str = ""
+    ) -> None:
         """Say how far one clip is, and the sweep with it."""
-        self._shown.show(key, label, done, total, note)
+        self._shown.show(key, label, done, total, note, unit=unit)
         self._under_way[key] = (done, total)
         self._together()
 

@@ -22,8 +22,10 @@ EVERY = 10.0
 class Progress(Protocol):
     """Shows how far things are, by key. Used as a context."""
 
-    def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
-        """Say that *key* is at *done* of *total*; 0 for a total nobody knows."""
+    def show(
+        self, key: str, label: str, done: float, total: float, note: str = "", *, unit: str = ""
+    ) -> None:
+        """Say that *key* is at *done* of *total*; 0 for a total nobody knows. A *unit* of its own, or everybody's."""
 
     def drop(self, key: str) -> None:
         """Speak of *key* no more."""
@@ -48,7 +50,9 @@ def progress(asked: Asked, *, unit: str = "") -> Progress:
 class Silence:
     """Nobody looks."""
 
-    def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
+    def show(
+        self, key: str, label: str, done: float, total: float, note: str = "", *, unit: str = ""
+    ) -> None:
         """Say nothing."""
 
     def drop(self, key: str) -> None:
@@ -101,7 +105,9 @@ class Lines:
         self._told: dict[str, tuple[str, float]] = {}
         self._said: dict[str, str] = {}
 
-    def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
+    def show(
+        self, key: str, label: str, done: float, total: float, note: str = "", *, unit: str = ""
+    ) -> None:
         """Say it, if there is something new to say."""
         now = self._clock()
         pace = self._paces.setdefault(key, Pace(done, now)).see(done, now)
@@ -110,7 +116,7 @@ class Lines:
         if note == before and now - at < EVERY and not (whole and note and pace.moved):
             return
         self._told[key] = (note, now)
-        sentence = ", ".join(self._parts(pace, done, total, note, now))
+        sentence = ", ".join(self._parts(pace, done, total, note, now, unit or self._unit))
         if sentence and self._said.get(key) != sentence:
             self._said[key] = sentence
             self.say(f"{label}: {sentence}")
@@ -124,15 +130,17 @@ class Lines:
         """Say a line."""
         echo(text, err=True)
 
-    def _parts(self, pace: Pace, done: float, total: float, note: str, now: float) -> Iterator[str]:
+    def _parts(
+        self, pace: Pace, done: float, total: float, note: str, now: float, unit: str
+    ) -> Iterator[str]:
         if note:
             yield note
-        if self._unit and total:
-            yield f"{done:g} of {total:g} {self._unit}"
+        if unit and total:
+            yield say.counted(done, total, unit)
         elif 0 < done < total:
             yield f"{done / total:.0%}"
-        if self._unit and (rate := pace.rate(done, now)) > 0:
-            yield f"{rate:.1f} {self._unit}/s"
+        if unit and (rate := pace.rate(done, now)) > 0:
+            yield say.speed(rate, unit)
         if (left := pace.left(done, total, now)) is not None:
             yield f"{say.duration(left)} left"
 
@@ -163,15 +171,17 @@ class Bars:
             transient=True,
         )
 
-    def show(self, key: str, label: str, done: float, total: float, note: str = "") -> None:
+    def show(
+        self, key: str, label: str, done: float, total: float, note: str = "", *, unit: str = ""
+    ) -> None:
         """Draw its bar there."""
         now = time.monotonic()
         label, note = say.shown(label), say.shown(note)
         pace = self._paces.setdefault(key, Pace(done, now)).see(done, now)
-        if self._unit and total:
+        if (unit := unit or self._unit) and total:
             rate = pace.rate(done, now)
-            counted = f"{done:g}/{total:g}" + (f" {rate:.1f} {self._unit}/s" if rate > 0 else "")
-            note = f"{counted} {note}".rstrip()
+            speed = f" {say.speed(rate, unit)}" if rate > 0 else ""
+            note = f"{say.counted(done, total, unit)}{speed} {note}".rstrip()
         if (left := pace.left(done, total, now)) is not None:
             note = f"{note} {say.duration(left)} left".lstrip()
         if key not in self._tasks:

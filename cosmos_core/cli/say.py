@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
     from cosmos_core.errors import Finding
     from cosmos_core.run import Artifact, Run
+    from cosmos_core.store import Traffic
 
 GAP = "  "
+BYTES = "bytes"
+"""The unit of amounts that are said as sizes."""
+WAYS = {"out": "sending", "home": "fetching"}
 
 COLOURS = {
     "ok": "green",
@@ -230,6 +234,29 @@ def video(made: Artifact) -> str:
 def percent(run: Run) -> str:
     """How far a run's job says it is; empty when it says nothing."""
     return f"{run.progress:.0%}" if run.state.is_held and run.progress else ""
+
+
+def counted(done: float, total: float, unit: str) -> str:
+    """``3 of 9 frames``; ``1.2 MB of 4.0 MB`` for bytes."""
+    return f"{size(done)} of {size(total)}" if unit == BYTES else f"{done:g} of {total:g} {unit}"
+
+
+def speed(rate: float, unit: str) -> str:
+    """``3.1 frames/s``; ``1.2 MB/s`` for bytes."""
+    return f"{size(rate)}/s" if unit == BYTES else f"{rate:.1f} {unit}/s"
+
+
+def traffic(moving: Traffic | None) -> str:
+    """Bytes on their way: ``sending 12.0 MB of 210.0 MB (6%), 3.1 MB/s, 1 min 04 s left``; empty when none move."""
+    if moving is None:
+        return ""
+    share = f" ({moving.done / moving.total:.0%})" if moving.total else ""
+    parts = [f"{WAYS[moving.way]} {counted(moving.done, moving.total, BYTES)}{share}"]
+    if moving.rate:
+        parts.append(speed(moving.rate, BYTES))
+    if moving.seconds_left is not None:
+        parts.append(f"{duration(moving.seconds_left)} left")
+    return ", ".join(parts)
 
 
 def paragraphs(*blocks: str) -> str:

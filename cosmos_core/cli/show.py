@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
     from cosmos_core.run import Attempt, Run
+    from cosmos_core.store import Traffic
 
 
 @make(
@@ -36,15 +37,22 @@ def command(asked: Asked, run: str) -> None:
         found = cosmos.store.run(run)
         tries = cosmos.store.attempts(found.id)
         clip = _clip(cosmos, found.spec.clip)
-    asked.answer({"run": facts.of_run(found), "attempts": tries, "clip": clip or None})
+        moving = _traffic(cosmos, found)
+    asked.answer({"run": facts.of_run(found), "attempts": tries, "clip": clip or None, "traffic": moving})
     asked.tell(
         say.paragraphs(
             facts.verdict(found),
             say.pairs(_request(found)),
-            say.pairs(_lineage(found, clip)),
+            say.pairs([*_lineage(found, clip), ("on its way", say.traffic(moving))]),
             _attempts(tries),
         )
     )
+
+
+def _traffic(cosmos: Cosmos, run: Run) -> Traffic | None:
+    """The bytes of the run's batch that are on their way."""
+    held = cosmos.store.leases() if run.state.is_held else ()
+    return next((lease.traffic for lease in held if lease.batch == run.batch), None)
 
 
 def _clip(cosmos: Cosmos, digest: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
     from cosmos_core.run import Artifact, Run
-    from cosmos_core.store import Holding
+    from cosmos_core.store import Holding, Traffic
 
 EVERY = 1.0
 HELD_SHOWN = 50
@@ -120,7 +120,7 @@ def _run_row(run: Run, lease: Holding | None) -> tuple[str, ...]:
         say.percent(run),
         say.one_line(run.name, 30),
         f"{lease.host.removesuffix(f'@{platform.node()}')}/{lease.slot}" if lease else "",
-        _silence(lease) or say.one_line(run.reason, 80),
+        _silence(lease) or say.traffic(lease.traffic if lease else None) or say.one_line(run.reason, 80),
     )
 
 
@@ -166,7 +166,13 @@ def _draw(cosmos: Cosmos) -> NoReturn:
 
 def _without_ages(found: dict[str, Any]) -> str:
     """What must change for another block to be worth reading: ages and leases always do."""
-    leases = [lease.batch for lease in found["leases"]]
+    leases = [(lease.batch, _tenths(lease.traffic)) for lease in found["leases"]]
     runs = [(run.id, run.state, round(run.progress, 1)) for run in found["runs"]]
     made = found["sealed"]
     return repr((found["counts"], found["paused"], leases, runs, made and made.digest))
+
+
+def _tenths(moving: Traffic | None) -> tuple[str, float] | None:
+    if moving is None:
+        return None
+    return moving.way, round(moving.done / moving.total, 1) if moving.total else 0.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import contextmanager, suppress
+import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +14,22 @@ import click
 from cosmos_core import hookimpl
 from cosmos_core.cli import failure, say
 from cosmos_core.cli.asked import command as make
+from cosmos_core.cli.look import looking
 from cosmos_core.cli.plan import ordering
-from cosmos_core.errors import StoreError, VerifyError
+from cosmos_core.errors import VerifyError
 from cosmos_core.run import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
     from cosmos_core.cli.progress import Progress
     from cosmos_core.run import Run
+    from cosmos_core.store import Holding
 
-LOOK = 1.0
-"""Seconds between two looks at the store for the bars."""
+MOVING = 5.0
+"""Seconds between two lines of JSON about one batch's bytes on their way."""
 
 
 @make(
@@ -34,7 +37,7 @@ LOOK = 1.0
     examples="""
         cosmos work                       # until Ctrl-C
         cosmos work --until-idle          # until nothing is left to do
-        cosmos work --until-idle --json   # one line of JSON a move
+        cosmos work --until-idle --json   # one line of JSON a move, and now and then about bytes on their way
     """,
 )
 @click.option("--until-idle", is_flag=True, help="End when nothing is left that this machine could do.")
@@ -58,7 +61,7 @@ def command(asked: Asked, until_idle: bool, inbox: bool, order: str) -> None:
         _greet(cosmos, bars, until_idle=until_idle)
         worker = Worker(cosmos.site, order=order)
         unverified = None
-        with _polite(), _drawn(cosmos, bars):
+        with _polite(), looking(cosmos, bars, lambda held: _see(cosmos, bars, moves, held)):
             try:
                 worker.work(until_idle=until_idle, watch_inbox=inbox)
             except KeyboardInterrupt:
@@ -79,6 +82,7 @@ class Moves:
         self._asked = asked
         self._bars = bars
         self._lock = threading.Lock()
+        self._told: dict[str, float] = {}
         self.ended: dict[str, int] = {}
 
     @hookimpl
@@ -91,6 +95,17 @@ class Moves:
             self._asked.line(_move(run, before, after))
             if not self._asked.json:
                 self._bars.say(_sentence(run, after))
+
+    def say_traffic(self, lease: Holding) -> None:
+        """Tell programs how far the bytes of a batch are, every few seconds; people see a bar."""
+        now = time.monotonic()
+        if lease.traffic is None or now - self._told.get(lease.batch, -MOVING) < MOVING:
+            return
+        self._told[lease.batch] = now
+        with self._lock:
+            self._asked.line(
+                {"batch": lease.batch, "host": lease.host, "runs": lease.runs, "traffic": lease.traffic}
+            )
 
 
 def _move(run: Run, before: State, after: State) -> dict[str, Any]:
@@ -107,10 +122,10 @@ def _move(run: Run, before: State, after: State) -> dict[str, Any]:
 
 
 def _sentence(run: Run, after: State) -> str:
-    time = say.faint(datetime.now(UTC).astimezone().strftime("%H:%M:%S"))
+    clock = say.faint(datetime.now(UTC).astimezone().strftime("%H:%M:%S"))
     what = say.short(run.artifact.path) if run.artifact else run.reason
     state = say.word(after.value) + " " * (9 - len(after.value))
-    return f"{time}  {state}  {run.id}  {run.name}  {what}".rstrip()
+    return f"{clock}  {state}  {run.id}  {run.name}  {what}".rstrip()
 
 
 def _greet(cosmos: Cosmos, bars: Progress, *, until_idle: bool) -> None:
@@ -133,33 +148,14 @@ def _polite() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@contextmanager
-def _drawn(cosmos: Cosmos, bars: Progress) -> Iterator[None]:
-    """Keep a bar for each run that this worker holds."""
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.wait(LOOK):
-            # The store may be busy for a moment; the bars can wait.
-            with suppress(StoreError):
-                for lease in cosmos.store.leases():
-                    if lease.owner.startswith(cosmos.site.owner):
-                        _bars_of(cosmos, bars, lease.runs)
-
-    thread = threading.Thread(target=look, name="bars", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _bars_of(cosmos: Cosmos, bars: Progress, ids: tuple[str, ...]) -> None:
-    for run_id in ids:
-        run = cosmos.store.run(run_id)
-        if run.state is State.RUNNING and run.progress:
-            bars.show(run.id, f"{run.id} {say.one_line(run.name, 24)}", run.progress, 1.0, str(run.state))
+def _see(cosmos: Cosmos, bars: Progress, moves: Moves, held: Sequence[Holding]) -> None:
+    """Keep a bar for each run that is worked on, and tell programs of bytes on their way."""
+    for lease in held:
+        moves.say_traffic(lease)
+        for run_id in lease.runs:
+            run = cosmos.store.run(run_id)
+            if run.state is State.RUNNING and run.progress:
+                bars.show(run.id, f"{run.id} {say.one_line(run.name, 24)}", run.progress, 1.0, str(run.state))
 
 
 def _stopped(cosmos: Cosmos) -> failure.Stopped:

@@ -29,6 +29,7 @@ from cosmos_core.store.records import (
     Server,
     StoreGone,
     Timed,
+    Traffic,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ __all__ = [
     "Store",
     "StoreGone",
     "Timed",
+    "Traffic",
 ]
 
 

@@ -78,7 +78,7 @@ def _adopt() -> ReturningUpdate[Any]:
     return (
         sa.update(batch)
         .where(batch.c.id.in_(sa.select(lost.c.id)))
-        .values(owner=sa.bindparam("taker"), fence=batch.c.fence + 1, lease_until=lease)
+        .values(owner=sa.bindparam("taker"), fence=batch.c.fence + 1, lease_until=lease, traffic=None)
         .returning(*batch.c)
     )
 

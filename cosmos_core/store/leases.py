@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
@@ -14,7 +15,7 @@ from cosmos_core.run import Batch, Request, State, new_id
 from cosmos_core.store import claims, rows
 from cosmos_core.store.moves import HOLDS, advance, hold
 from cosmos_core.store.opened import Opened
-from cosmos_core.store.records import PARKED, Holding, Lease
+from cosmos_core.store.records import PARKED, Holding, Lease, Traffic
 from cosmos_core.store.schema import batch, now, queue_order, run, spec
 
 if TYPE_CHECKING:
@@ -138,6 +139,12 @@ class Leases(Opened):
                 noted = sa.update(run).where(run.c.id == name, which)
                 connection.execute(noted.values(progress=min(1.0, max(0.0, value))))
 
+    def tell_traffic(self, lease: Lease, traffic: Traffic | None) -> None:
+        """Note how far the batch's bytes are; None when none move. A hint: without effect when the lease is lost."""
+        told = None if traffic is None else canonical.dumps(attrs.asdict(traffic))
+        with self._db.write(lasting=False) as connection:
+            connection.execute(sa.update(batch).where(_is_ours(lease)).values(traffic=told))
+
     def finish(self, lease: Lease) -> None:
         """Close the batch. Runs that never returned go back to the queue.
 
@@ -218,6 +225,7 @@ class Leases(Opened):
                 age=row.age,
                 seconds_left=row.left,
                 parked=row.parked,
+                traffic=Traffic(**json.loads(row.traffic)) if row.traffic else None,
             )
             for row in found
         )

@@ -59,6 +59,20 @@ class Lease:
 
 
 @attrs.frozen(kw_only=True)
+class Traffic:
+    """How far the bytes of a batch are on their way."""
+
+    way: str
+    """``out`` to its host, or ``home``."""
+    done: int
+    total: int
+    rate: float = 0.0
+    """Bytes a second of late; 0 when nothing moves, or nobody can say yet."""
+    seconds_left: float | None = None
+    """At that rate; None when nobody can say."""
+
+
+@attrs.frozen(kw_only=True)
 class Holding:
     """An open lease as ``status`` shows it."""
 
@@ -74,6 +88,8 @@ class Holding:
     """Negative when the lease ran out and nobody took it over yet."""
     parked: bool = False
     """Its job is over and outputs wait to be verified; its slot is free."""
+    traffic: Traffic | None = None
+    """Its bytes on their way; None while none move, or when they took less than a second."""
 
 
 @attrs.frozen(kw_only=True)

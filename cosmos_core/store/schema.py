@@ -17,7 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision these tables are; a test compares it with the migrations."""
 
 # Rows of ids compare byte by byte in SQLite; "C" makes PostgreSQL do so too, and lets a prefix use the index.
@@ -134,8 +134,10 @@ batch = sa.Table(
     sa.Column("opened", sa.Double, nullable=False),
     sa.Column("closed", sa.Double),
     sa.Column("parked", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
+    sa.Column("traffic", sa.Text),
 )
-"""``parked``: its job is over and outputs wait to be verified, so its slot is free for another batch."""
+"""``parked``: its job is over and outputs wait to be verified, so its slot is free for another batch. ``traffic``: in
+JSON, how far its bytes are on their way."""
 
 attempt = sa.Table(
     "attempt",

@@ -23,7 +23,7 @@ ORDER = (
     {"hookspecs"},
     {"plugins", "store"},
     {"plan", "checks", "campaign", "builtin", "accept"},
-    {"record", "reach", "foresee"},
+    {"record", "reach", "foresee", "traffic"},
     {"lineage"},
     {"examine"},
     {"audit", "dispatch", "verify", "dataset"},

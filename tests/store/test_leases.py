@@ -8,7 +8,7 @@ import pytest
 
 from cosmos_core.errors import CosmosError
 from cosmos_core.run import Needs, State
-from cosmos_core.store import LeaseLost
+from cosmos_core.store import LeaseLost, Traffic
 
 
 def test_a_claim_gives_a_batch_of_one_load_key(store, accept, take):
@@ -429,3 +429,23 @@ def test_a_slot_that_is_lost_in_the_same_instant_costs_no_run(store, open_store,
     assert ["brival"] == [held.batch for held in store.leases()]
     assert [0, 0] == [store.run(waiting.id).attempt for waiting in store.waiting()]
     assert 2 == len(take(slot=1).batch.requests)
+
+
+def test_bytes_on_their_way_are_seen_until_somebody_else_has_the_batch(store, accept, take):
+    """
+    Everybody sees how far they are; whoever lost the batch changes nothing, and its taker begins with none.
+    """
+    accept()
+    lease = take()
+    store.tell_traffic(lease, Traffic(way="out", done=3, total=9, rate=1.5, seconds_left=4.0))
+    seen = store.leases()[0].traffic
+    store.expire([lease.owner])
+    taken = store.adopt(owner="worker-2", hosts=["local"])
+    store.tell_traffic(lease, Traffic(way="out", done=5, total=9))
+
+    assert Traffic(way="out", done=3, total=9, rate=1.5, seconds_left=4.0) == seen
+    assert store.leases()[0].traffic is None
+    store.tell_traffic(taken, Traffic(way="home", done=1, total=2))
+    assert "home" == store.leases()[0].traffic.way
+    store.tell_traffic(taken, None)
+    assert store.leases()[0].traffic is None
