@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import platform
 import secrets
 import shutil
 import time
@@ -44,8 +45,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from cosmos_core.clip import Clip
-    from cosmos_core.extend import Forecast, Plan, Queued, Report, Slot
+    from cosmos_core.extend import Forecast, Needs, Plan, Queued, Report, Slot
     from cosmos_core.plugins import Plugins
+    from cosmos_core.retry import Rest
     from cosmos_core.settings import Settings
     from cosmos_core.store import Query, Store
     from cosmos_core.workspace import Workspace
@@ -305,16 +307,24 @@ class Cosmos:
         return run, at_once
 
     def retry(self, ref: str) -> Run:
-        """Queue an ended run for another attempt at the same spec.
+        """Queue an ended run for another attempt at the same spec, on any slot that its backend says it may run on.
 
         Raises:
             UnknownError: nobody knows the run.
             InputError: it is sealed, or has not ended.
         """
         before = self.store.run(ref)
-        run = self.store.retry(before.id)
+        run = self.store.retry(before.id, needs=self._needs(before))
         self.plugins.tell("cosmos_run_moved", run=run, before=before.state, after=run.state)
         return run
+
+    def _needs(self, run: Run) -> Needs | None:
+        """What its backend says that it needs; None where no plugin offers the backend."""
+        backend = self.plugins.offers(Backend).get(run.spec.backend)
+        if backend is None:
+            return None
+        with self.plugins.blame(backend, "looking at a request"):
+            return backend.needs(run.spec)
 
     def remove(self, refs: Iterable[str]) -> tuple[Run, ...]:
         """Forget runs, all or none, then delete what only they used; gives them as they were.
@@ -339,6 +349,14 @@ class Cosmos:
         logs = map(self.workspace.log, self.store.batches_of_only(run_ids))
         return tuple(log for log in logs if log.is_file())
 
+    def resting(self) -> tuple[Rest, ...]:
+        """Slots that workers leave alone for a while, because batches failed there for a reason that is the host's."""
+        from cosmos_core.retry import rest_of
+
+        first = self.settings.queue.rest
+        rests = (rest_of(trouble, first, node=platform.node()) for trouble in self.store.troubles())
+        return tuple(rest for rest in rests if rest.seconds)
+
     def plan(self, *, order: str = "long") -> Plan:
         """How the waiting runs would be worked from now on, by all slots of this workspace."""
         return self.plugins.plan(*self._to_plan(order))
@@ -355,7 +373,12 @@ class Cosmos:
         slots = [slot for host in self.settings.each_host() for slot in host.each_slot()]
         waiting = self.store.waiting(limit=100_000)
         known = [run for run in waiting if run.backend in self.plugins.offers(Backend)]
-        return waiting, slots, Foresight(self.store, self.plugins).forecast(known, slots, order=order)
+        busy = {rest.slot: rest.seconds for rest in self.resting()}
+        return (
+            waiting,
+            slots,
+            Foresight(self.store, self.plugins).forecast(known, slots, busy=busy, order=order),
+        )
 
     def export(
         self,

@@ -23,14 +23,16 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from cosmos_core import reach, verify
+from cosmos_core import reach, retry, verify
 from cosmos_core.accept import accept_child
 from cosmos_core.checks.duplicates import nearest
 from cosmos_core.clip import Clip
 from cosmos_core.errors import CosmosError, HostError, PluginError, StoreError, VerifyError
 from cosmos_core.extend import Backend, Exit, Handle, Job, JobState, Outcome, Output, Session, Step
+from cosmos_core.gpus import no_larger_than
+from cosmos_core.plan import has
 from cosmos_core.plugins import Plugins, options
-from cosmos_core.run import Request, State
+from cosmos_core.run import Blame, Request, State
 from cosmos_core.settings import Settings
 from cosmos_core.store import LeaseLost, Store, StoreGone
 from cosmos_core.traffic import Gauge
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
     from cosmos_core.extend import Outcomes, Placed, Tick
     from cosmos_core.hosts import Host, Slot
-    from cosmos_core.run import Run
+    from cosmos_core.run import Needs, Run
     from cosmos_core.store import Lease
 
 log = logging.getLogger(__name__)
@@ -59,7 +61,11 @@ class Interrupted(CosmosError):
 
 
 class JobLost(CosmosError):
-    """The host has no living job of ours and no exit of one."""
+    """The host has no living job of ours and no exit of one. *blame* is the host, or the runs where none was made."""
+
+    def __init__(self, message: str, *, blame: Blame = Blame.HOST) -> None:
+        super().__init__(message)
+        self.blame = blame
 
 
 class Unverified(VerifyError):
@@ -169,11 +175,11 @@ def _carry(
         try:
             launch = _launch(site, lease, slot, session, requests)
             ended = _follow(site, lease, launch, heart, stop)
-            unverified |= _bring_home(site, lease, launch, ended, heart, stop)
+            unverified |= _bring_home(site, lease, slot, launch, ended, heart, stop)
         except JobLost as error:
             _clear(session, lease)
             _reject_the_lost(site, lease, str(error))
-            again_or_fail(site, lease, str(error))
+            again_or_fail(site, lease, str(error), error.blame)
             unverified = {}
     if unverified:
         raise Unverified(unverified)
@@ -260,7 +266,9 @@ def _launch(site: Site, lease: Lease, slot: Slot, session: Session, requests: di
             backend.compile(batch, slot), gpus=slot.gpus, runs=tuple(each.run for each in batch.requests)
         )
     except CosmosError as error:
-        raise JobLost(f"backend {backend.name} could not make a job of it: {error}") from error
+        raise JobLost(
+            f"backend {backend.name} could not make a job of it: {error}", blame=Blame.RUN
+        ) from error
     runs = site.store.held(lease)
     key = batch.job_key or batch.key
     handle = session.find(key) if batch.job_key else None
@@ -415,6 +423,8 @@ class _Harvest:
         self._lease = lease
         self._launch = launch
         self._looked = time.monotonic()
+        self._tried: set[str] = set()
+        """Runs that were fetched once: what could not be sealed then is judged when the job has ended."""
 
     def gather(self) -> None:
         """Look at most once in a while, since a look is a round trip.
@@ -429,8 +439,11 @@ class _Harvest:
         names = {file.name for file in launch.session.list(launch.handle, launch.job.outputs)}
         for run in self._site.store.held(self._lease):
             request = launch.requests.get(run.id)
-            if request is not None and run.state is State.RUNNING and (mine := tuple(whole(request, names))):
+            if request is None or run.state is not State.RUNNING or run.id in self._tried:
+                continue
+            if mine := tuple(whole(request, names)):
                 self._reap(run, request, mine)
+                self._tried.add(run.id)
         self._looked = time.monotonic()
 
     def _reap(self, run: Run, request: Request, names: Sequence[str]) -> None:
@@ -459,26 +472,35 @@ class _Harvest:
 
 
 def _bring_home(
-    site: Site, lease: Lease, launch: Launch, ended: Exit, heart: Heart, stop: threading.Event
+    site: Site, lease: Lease, slot: Slot, launch: Launch, ended: Exit, heart: Heart, stop: threading.Event
 ) -> dict[str, str]:
     """Fetch the outputs and settle every run that is still held; give why some could not be judged, by run id."""
     unverified = {}
     folder = site.workspace.returned(launch.handle.key)
     folder.mkdir(parents=True, exist_ok=True)
     placed = _fetch(site, lease, launch, folder, heart, stop)
+    without: list[tuple[Run, Outcomes]] = []
     for run in site.store.held(lease):
         heart.check()
         request = launch.requests.get(run.id)
         if request is None:
             continue
         found = launch.backend.outcome(folder, request, ended)
-        if found.outcome is Outcome.DONE and found.file is not None:
-            try:
-                _judge(site, lease, run, launch, request, found, placed, folder)
-            except VerifyError as error:
-                unverified[run.id] = str(error)
-        else:
-            _settle_without_output(site, lease, run, ended, found, many=len(launch.requests) > 1)
+        if found.outcome is not Outcome.DONE or found.file is None:
+            without.append((run, found))
+            continue
+        try:
+            _judge(site, lease, run, launch, request, found, placed, folder)
+        except VerifyError as error:
+            unverified[run.id] = str(error)
+    begun = (
+        len(without) < len(launch.requests)
+        or any(found.outcome is not Outcome.MISSING for _, found in without)
+        or bool(site.store.sealed_in(lease))
+    )
+    for run, found in without:
+        heart.check()
+        _settle_without_output(site, lease, slot, run, ended, found, begun=begun)
     shutil.rmtree(folder, ignore_errors=True)
     return unverified
 
@@ -607,22 +629,56 @@ def _drop_unpublished(run: Run, folder: Path, lease: Lease) -> None:
 
 
 def _settle_without_output(
-    site: Site, lease: Lease, run: Run, ended: Exit, found: Outcomes, *, many: bool
+    site: Site, lease: Lease, slot: Slot, run: Run, ended: Exit, found: Outcomes, *, begun: bool
 ) -> None:
+    """Move a run that has no output. *begun* is whether the job began any of its runs."""
+    why = _why(ended, found)
     if ended.stopped == "cancelled":
         _move(site, lease, run, State.CANCELLED, "cancelled while it was worked on")
     elif found.outcome is Outcome.BLOCKED:
         _move(site, lease, run, State.BLOCKED, found.reason or "the model's guardrail refused it")
-    elif (
-        found.outcome is Outcome.MISSING
-        and ended.code
-        and many
-        and run.attempt < site.settings.queue.attempts
-    ):
-        # The job died on another sample of the batch; this one was never begun.
-        _requeue(site, lease, run, f"its batch ended early: {_why(ended, found)}")
+    elif found.outcome is Outcome.MISSING and ended.code and begun:
+        _requeue(site, lease, run, f"its batch ended early: {why}", Blame.BATCH)
     else:
-        _move(site, lease, run, State.FAILED, _why(ended, found))
+        _settle_failed(site, lease, slot, run, why, _whose(ended, found))
+
+
+def _whose(ended: Exit, found: Outcomes) -> Blame:
+    """Whose failure it is. A job that ended before it began any of its runs failed for its host, not for them."""
+    said = retry.blame(found.reason) if found.blame is Blame.RUN else found.blame
+    if ended.oom or said is Blame.MEMORY:
+        return Blame.MEMORY
+    if found.outcome is Outcome.MISSING and ended.code:
+        return Blame.HOST
+    return said
+
+
+def _settle_failed(site: Site, lease: Lease, slot: Slot, run: Run, why: str, blame: Blame) -> None:
+    """Fail a run, unless another slot may do better."""
+    if blame is Blame.HOST:
+        _again_or_fail(site, lease, run, why, blame)
+    elif blame is Blame.MEMORY and slot.gpus:
+        _seek_memory(site, lease, slot, run, why)
+    else:
+        _move(site, lease, run, State.FAILED, why, blame)
+
+
+def _seek_memory(site: Site, lease: Lease, slot: Slot, run: Run, why: str) -> None:
+    """Queue a run again for kinds of GPU with more memory than *slot*'s; fail it where no host has one."""
+    if not slot.gpu:
+        reason = f"{why}; nobody knows of a larger GPU, because cosmos.toml does not say which kind hosts.{slot.host} has"
+        _move(site, lease, run, State.FAILED, reason, Blame.MEMORY)
+        return
+    without = site.store.needs(run.id).without(
+        no_larger_than(slot.gpu), f"it ran out of memory on {slot.gpu}"
+    )
+    slots = [other for host in site.settings.each_host() for other in host.each_slot()]
+    if larger := sorted({other.gpu for other in slots if has(other, without)}):
+        reason = f"it ran out of memory on {slot.gpu} and goes to {' or '.join(larger)}: {why}"
+        _requeue(site, lease, run, reason, Blame.MEMORY, without)
+    else:
+        reason = f"it ran out of memory on {slot.gpu}, and no slot here has a GPU with more: {why}"
+        _move(site, lease, run, State.FAILED, reason, Blame.MEMORY)
 
 
 def _why(ended: Exit, found: Outcomes) -> str:
@@ -635,15 +691,18 @@ def _why(ended: Exit, found: Outcomes) -> str:
     return found.reason or f"the job ended with exit code {ended.code} and without its video"
 
 
-def again_or_fail(site: Site, lease: Lease, reason: str) -> None:
+def again_or_fail(site: Site, lease: Lease, reason: str, blame: Blame = Blame.RUN) -> None:
     """Queue the batch's unfinished runs again, or fail those that had their attempts."""
     for run in site.store.held(lease):
-        if run.state is State.RETURNED:
-            continue
-        if run.attempt < site.settings.queue.attempts:
-            _requeue(site, lease, run, reason)
-        else:
-            _move(site, lease, run, State.FAILED, f"{reason} (attempt {run.attempt})")
+        if run.state is not State.RETURNED:
+            _again_or_fail(site, lease, run, reason, blame)
+
+
+def _again_or_fail(site: Site, lease: Lease, run: Run, reason: str, blame: Blame) -> None:
+    if retry.is_spent(site.store.attempts(run.id), blame, site.settings.queue.attempts):
+        _move(site, lease, run, State.FAILED, f"{reason} (attempt {run.attempt})", blame)
+    else:
+        _requeue(site, lease, run, reason, blame)
 
 
 def follow_steps(site: Site, run: Run) -> None:
@@ -663,14 +722,18 @@ def follow_steps(site: Site, run: Run) -> None:
             log.exception("step %s failed after run %s", name, run.id)
 
 
-def _move(site: Site, lease: Lease, run: Run, after: State, reason: str = "") -> Run:
-    moved = site.store.move(lease, run.id, after, reason=reason)
+def _move(
+    site: Site, lease: Lease, run: Run, after: State, reason: str = "", blame: Blame = Blame.RUN
+) -> Run:
+    moved = site.store.move(lease, run.id, after, reason=reason, blame=blame)
     site.plugins.tell("cosmos_run_moved", run=moved, before=run.state, after=after)
     return moved
 
 
-def _requeue(site: Site, lease: Lease, run: Run, reason: str) -> None:
-    site.store.requeue(lease, [run.id], reason=reason)
+def _requeue(
+    site: Site, lease: Lease, run: Run, reason: str, blame: Blame, needs: Needs | None = None
+) -> None:
+    site.store.requeue(lease, [run.id], reason=reason, blame=blame, needs=needs)
     site.plugins.tell("cosmos_run_moved", run=site.store.run(run.id), before=run.state, after=State.QUEUED)
 
 

@@ -34,7 +34,7 @@ from cosmos_core.errors import (
     warn,
 )
 from cosmos_core.hosts import Host, Slot
-from cosmos_core.run import Artifact, Batch, Needs, Queued, Request, Run
+from cosmos_core.run import Artifact, Batch, Blame, Needs, Queued, Request, Run
 from cosmos_core.spec import Control, Prompt, Spec
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ __all__ = [
     "Artifact",
     "Backend",
     "Batch",
+    "Blame",
     "Camera",
     "Check",
     "Clip",
@@ -234,6 +235,9 @@ class Outcomes:
     file: Path | None = None
     guardrail: str = "none"
     """``on``, ``off`` or ``none``: whether a safety model is proved to have run, not whether one was asked for."""
+    blame: Blame = Blame.RUN
+    """Whose it is that it failed: ``Blame.MEMORY`` sends it to a kind of GPU with more, ``Blame.HOST`` to another try.
+    What CUDA's own words in ``reason`` say is understood without it."""
 
 
 @attrs.frozen(kw_only=True)

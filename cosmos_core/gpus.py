@@ -38,3 +38,10 @@ GPUS = {
 def known(kind: str) -> Gpu | None:
     """What is known of a kind of GPU, however it is written; None for one that stands in no source."""
     return GPUS.get(plain_gpu(kind))
+
+
+def no_larger_than(kind: str) -> tuple[str, ...]:
+    """The kinds that have no more memory than *kind*, itself among them; only itself when it stands in no source."""
+    mine = known(kind)
+    others = () if mine is None else (name for name, gpu in GPUS.items() if gpu.vram_gb <= mine.vram_gb)
+    return tuple(dict.fromkeys((plain_gpu(kind), *others)))

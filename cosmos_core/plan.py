@@ -62,7 +62,12 @@ NOTHING_KNOWN = Forecast()
 
 def fits(run: Queued, slot: Slot) -> bool:
     """Whether *slot* has the GPUs that *run* needs, of a kind that can run it and with the memory, where that is known."""
-    return _has(run.needs, _shape(slot))
+    return has(slot, run.needs)
+
+
+def has(slot: Slot, needs: Needs) -> bool:
+    """Whether *slot* has what is needed, as far as is known."""
+    return _has(needs, _shape(slot))
 
 
 def arrange(
@@ -317,7 +322,7 @@ def _deal(
         rank = pool.rank(key, _shape(slot))
         taken = pool.take(key, slot, room, 1 if alone else largest, shortest=alone)
         seconds = load + paces.pace(key, slot) * sum(run.seconds for run in taken)
-        reason = _reason(taken, rank, len(slots), load, stays=last.get(index) == key)
+        reason = _reason(taken, rank, slots, load, stays=last.get(index) == key)
         last[index] = key
         heapq.heapreplace(free, (at + seconds, index))
         yield PlannedBatch(
@@ -366,12 +371,15 @@ def _room(share: float, load: float, *, is_measured: bool, least: float) -> floa
     return min(max(least, share if share - part < WORTH * load else part), ENOUGH * load)
 
 
-def _reason(taken: Sequence[Queued], rank: _Rank | None, slots: int, load: float, *, stays: bool) -> str:
+def _reason(
+    taken: Sequence[Queued], rank: _Rank | None, slots: Sequence[Slot], load: float, *, stays: bool
+) -> str:
     many = "1 run" if len(taken) == 1 else f"{len(taken)} runs"
     if taken[0].priority > 0:
         why = "urgent"
-    elif rank is not None and rank.able < slots:
-        why = f"fits only {rank.able} of {slots} slots"
+    elif rank is not None and rank.able < len(slots):
+        against = next((said for slot in slots if (said := _against(taken[0].needs, slot.gpu))), "")
+        why = f"fits only {rank.able} of {len(slots)} slots{f' ({against})' if against else ''}"
     else:
         why = "stays with its model" if stays else "the most work left"
     return f"{'one load' if load else 'no load'} for {many}; {why}"

@@ -19,13 +19,16 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from cosmos_core.clip import Clip
 from cosmos_core.errors import CosmosError, Finding
 from cosmos_core.spec import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class State(StrEnum):
@@ -68,6 +71,19 @@ MOVES: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset({State.QUEUED}),
 }
 
+
+class Blame(StrEnum):
+    """Whose it is that an attempt did not succeed."""
+
+    RUN = "run"
+    HOST = "host"
+    """The machine's, its GPU's or its installation's: another slot may well succeed."""
+    MEMORY = "memory"
+    """The GPU's memory was too small for it: a kind of GPU with more may succeed."""
+    BATCH = "batch"
+    """It was never begun: another run of its batch ended the job."""
+
+
 FINAL = frozenset({State.SEALED, State.REJECTED, State.FAILED, State.BLOCKED, State.CANCELLED})
 HELD = frozenset({State.PLACED, State.RUNNING, State.RETURNED})
 
@@ -104,6 +120,10 @@ class Needs:
     def against(self, gpu: str) -> str:
         """Why that kind of GPU cannot run it; empty when nothing is known against it."""
         return dict(self.unfit).get(plain_gpu(gpu), "")
+
+    def without(self, kinds: Iterable[str], why: str) -> Needs:
+        """The same, with *why* against these kinds of GPU; what was known against one of them stays."""
+        return attrs.evolve(self, unfit=tuple((dict.fromkeys(kinds, why) | dict(self.unfit)).items()))
 
 
 def plain_gpu(kind: str) -> str:
@@ -145,6 +165,8 @@ class Attempt:
     started: datetime | None = None
     ended: datetime | None = None
     findings: tuple[Finding, ...] = ()
+    blame: Blame = Blame.RUN
+    """Whose it is, where it did not succeed."""
 
 
 @attrs.frozen(kw_only=True)

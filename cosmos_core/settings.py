@@ -45,7 +45,13 @@ class QueueSettings:
     lease: float = _field(45.0, "seconds a worker may be silent before another takes its batch over")
     heartbeat: float = _field(15.0, "seconds between a worker's signs of life; at most a third of the lease")
     poll: float = _field(0.5, "seconds between looks at a running job and at the queue")
-    attempts: int = _field(3, "how often a run whose job was lost is tried again by itself")
+    attempts: int = _field(
+        3, "how often a run is begun when its jobs are lost, and as often on hosts that fail"
+    )
+    rest: float = _field(
+        30.0,
+        "seconds a slot rests after its second failure in a row that is the host's; then twice as long each time",
+    )
     batch: int = _field(100, "the most runs in one batch")
 
 
@@ -157,6 +163,8 @@ def _review(settings: Settings, where: str) -> Iterator[Finding]:
             yield fail(
                 f"queue.{name} = {getattr(queue, name):g} must be above 0 and at most a day", where=where
             )
+    if not 0 <= queue.rest <= _LONGEST:
+        yield fail(f"queue.rest = {queue.rest:g} must be 0 or more and at most a day", where=where)
     if queue.heartbeat > queue.lease / 3:
         yield fail(
             f"queue.heartbeat = {queue.heartbeat:g} must be at most a third of queue.lease = {queue.lease:g}",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from cosmos_core import reach, submission
+from cosmos_core import reach, retry, submission
 from cosmos_core.accept import accept
 from cosmos_core.canonical import write_file
 from cosmos_core.dispatch import (
@@ -42,9 +42,9 @@ from cosmos_core.errors import (
     StoreError,
     VerifyError,
 )
-from cosmos_core.extend import Backend, Plan
+from cosmos_core.extend import Backend, Plan, PlannedBatch
 from cosmos_core.foresee import Foresight
-from cosmos_core.plan import arrange
+from cosmos_core.plan import arrange, has
 from cosmos_core.run import State
 from cosmos_core.store import PARKED, LeaseLost, StoreGone
 
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
     from cosmos_core.errors import Finding
     from cosmos_core.hosts import Host, Slot
+    from cosmos_core.retry import Rest
     from cosmos_core.store import Holding, Lease
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,7 @@ class Worker:
         self._stop = stop or threading.Event()
         self._lock = threading.Lock()
         self._said: set[str] = set()
+        self._told: set[tuple[str, int]] = set()
         self._tries: Counter[str] = Counter()
         self._unparked = False
         places = list(_places(site))
@@ -237,8 +239,15 @@ class Worker:
 
     def _claim(self, seat: Seat) -> Lease | None:
         site = seat.site
-        for batch in self._plan(self._seats).batches:
-            if batch.slot == seat.slot:
+        self._look_for_trouble()
+        if seat.rest is not None and seat.rest.seconds:
+            return None
+        # Nobody counts on a slot in trouble but the slot itself.
+        counted = [each for each in self._seats if each.rest is None or each is seat]
+        mine = [batch for batch in self._plan(counted).batches if batch.slot == seat.slot]
+        for batch in mine:
+            runs = self._to_try(seat, batch, mine)
+            if runs:
                 backend = site.plugins.find(Backend, batch.backend)
                 lease = site.store.claim(
                     owner=site.owner,
@@ -246,8 +255,8 @@ class Worker:
                     host=seat.place,
                     slot=seat.slot.index,
                     gpu=seat.slot.gpu,
-                    limit=min(len(batch.runs), site.settings.queue.batch, backend.batch_limit or WINDOW),
-                    only=batch.runs,
+                    limit=min(len(runs), site.settings.queue.batch, backend.batch_limit or WINDOW),
+                    only=runs,
                     lease=site.settings.queue.lease,
                 )
                 for run in site.store.held(lease) if lease else ():
@@ -257,6 +266,36 @@ class Worker:
                 return lease
         seat.is_fresh = True
         return None
+
+    def _look_for_trouble(self) -> None:
+        """Let seats rest whose last batches failed for a reason that is their host's, and say so."""
+        found = {(trouble.host, trouble.slot): trouble for trouble in self._site.store.troubles()}
+        for seat in self._seats:
+            trouble = found.get((seat.place, seat.slot.index))
+            first = self._site.settings.queue.rest
+            seat.rest = retry.rest_of(trouble, first, node=platform.node()) if trouble else None
+            if seat.rest and seat.rest.seconds and (seat.slot.name, seat.rest.failed) not in self._told:
+                self._told.add((seat.slot.name, seat.rest.failed))
+                log.warning("%s", seat.rest)
+
+    def _to_try(self, seat: Seat, batch: PlannedBatch, planned: Sequence[PlannedBatch]) -> Sequence[str]:
+        """What the seat takes: all of *batch*; in trouble one run with its load key, of all that are *planned* there.
+
+        None that failed there and may go elsewhere, and the one that failed least.
+        """
+        if seat.rest is None:
+            return batch.runs
+        key = (batch.backend, batch.load_key)
+        runs = [run for each in planned if (each.backend, each.load_key) == key for run in each.runs]
+        tries = self._site.store.tries_in_trouble(runs)
+        here = (seat.place, seat.slot.index)
+        able = [run for run in runs if here not in tries.get(run, ()) or not self._has_better(run)]
+        return sorted(able, key=lambda run: len(tries.get(run, ())))[:1]
+
+    def _has_better(self, run: str) -> bool:
+        """Whether a slot that is not in trouble could take *run*."""
+        needs = self._site.store.needs(run)
+        return any(other.rest is None and has(other.slot, needs) for other in self._seats)
 
     def _plan(self, seats: Sequence[Seat]) -> Plan:
         """How the waiting runs would be worked on *seats*, by the core's own rules where a plugin's planner fails."""
@@ -326,6 +365,8 @@ class Seat:
         """It has done nothing since it last found nothing to do: people may wait for a first result."""
         self.waits = False
         """A batch was opened on the host a moment ago: two models that load at once are slow, or too much for it."""
+        self.rest: Rest | None = None
+        """Its last batches failed for a reason that is the host's: it is left alone for a while, then tried with care."""
         self._host = host
         self._besides = besides
         """Other slots of the host that this worker serves: what is left there is for their seats."""
@@ -336,7 +377,7 @@ class Seat:
     def busy(self) -> float:
         """Seconds until it is free, as far as anybody knows; 0 when it is."""
         if self.free and not self.taken:
-            return 0.0
+            return self.rest.seconds if self.rest else 0.0
         return max(SOON, self.until - time.monotonic())
 
     def adopt(self) -> Lease | None:

@@ -12,7 +12,7 @@ from cosmos_core.cli import say
 from cosmos_core.cli.asked import command as make
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cosmos_core.cli.asked import Asked
     from cosmos_core.extend import PlannedBatch
@@ -51,8 +51,10 @@ def command(asked: Asked, order: str) -> None:
         plan = cosmos.plan(order=order)
         alone = cosmos.plan_one_by_one()
         paused = cosmos.store.paused()
-    timed = times(plan.batches)
-    finish, last = end(plan.batches), end(alone.batches)
+        resting = cosmos.resting()
+    busy = {rest.slot: rest.seconds for rest in resting}
+    timed = times(plan.batches, busy)
+    finish, last = end(plan.batches, busy), end(alone.batches, busy)
     batches = [
         attrs.asdict(batch) | {"start": start, "end": end}
         for batch, (start, end) in zip(plan.batches, timed, strict=True)
@@ -65,6 +67,7 @@ def command(asked: Asked, order: str) -> None:
             "seconds_one_by_one": last,
             "loads": len(plan.batches),
             "paused": paused,
+            "resting": resting,
         }
     )
     if not plan.batches and not plan.unplaced:
@@ -75,18 +78,25 @@ def command(asked: Asked, order: str) -> None:
             _batches(plan.batches, timed), _unplaced(plan.unplaced), _finish(plan.batches, finish, last)
         )
     )
+    for rest in resting:
+        asked.note(f"{rest}")
     if paused is not None:
         asked.note(f"the queue is paused: {paused or 'by hand'}; resume it: cosmos queue resume")
 
 
-def end(batches: Sequence[PlannedBatch]) -> float:
+def end(batches: Sequence[PlannedBatch], busy: Mapping[str, float] | None = None) -> float:
     """Seconds from now until the last batch is done."""
-    return max((after for _, after in times(batches)), default=0.0)
+    return max((after for _, after in times(batches, busy)), default=0.0)
 
 
-def times(batches: Sequence[PlannedBatch]) -> list[tuple[float, float]]:
-    """Start and end of each batch in seconds from now, if each slot works its batches one after the other."""
-    free: dict[str, float] = {}
+def times(
+    batches: Sequence[PlannedBatch], busy: Mapping[str, float] | None = None
+) -> list[tuple[float, float]]:
+    """Start and end of each batch in seconds from now, if each slot works its batches one after the other.
+
+    *busy* is when slots are free to begin, by name; now, where nothing is said.
+    """
+    free = dict(busy or {})
     found = []
     for batch in batches:
         start = free.get(batch.slot.name, 0.0)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
+    from cosmos_core.retry import Rest
     from cosmos_core.run import Artifact, Run
     from cosmos_core.store import Holding, Traffic
 
@@ -62,6 +63,7 @@ def look(cosmos: Cosmos) -> dict[str, Any]:
         "workspace": cosmos.workspace.root,
         "counts": store.counts(),
         "paused": store.paused(),
+        "resting": cosmos.resting(),
         "free": shutil.disk_usage(cosmos.workspace.root).free,
         "slots": sum(host.slots for host in cosmos.settings.each_host()),
         "leases": store.leases(),
@@ -75,6 +77,7 @@ def render(found: dict[str, Any]) -> str:
     return say.paragraphs(
         _counts(found),
         _paused(found["paused"]),
+        resting(found["resting"]),
         _room(found["free"]),
         _working(found["leases"], found["runs"]),
         _latest(found["sealed"]),
@@ -98,6 +101,11 @@ def _paused(reason: str | None) -> str:
     if reason is None:
         return ""
     return f"{say.word('warn')}  the queue is paused: {reason or 'by hand'}; resume it: cosmos queue resume"
+
+
+def resting(rests: Sequence[Rest]) -> str:
+    """Which slots are left alone, how long and why."""
+    return "\n".join(f"{say.word('warn')}  {rest}" for rest in rests)
 
 
 def _room(free: int) -> str:
@@ -169,7 +177,8 @@ def _without_ages(found: dict[str, Any]) -> str:
     leases = [(lease.batch, _tenths(lease.traffic)) for lease in found["leases"]]
     runs = [(run.id, run.state, round(run.progress, 1)) for run in found["runs"]]
     made = found["sealed"]
-    return repr((found["counts"], found["paused"], leases, runs, made and made.digest))
+    rests = [(rest.slot, rest.failed) for rest in found["resting"]]
+    return repr((found["counts"], found["paused"], rests, leases, runs, made and made.digest))
 
 
 def _tenths(moving: Traffic | None) -> tuple[str, float] | None:

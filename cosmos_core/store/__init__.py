@@ -30,6 +30,7 @@ from cosmos_core.store.records import (
     StoreGone,
     Timed,
     Traffic,
+    Trouble,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ __all__ = [
     "StoreGone",
     "Timed",
     "Traffic",
+    "Trouble",
 ]
 
 

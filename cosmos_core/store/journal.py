@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from functools import cached_property
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from cosmos_core.run import Artifact, Attempt, State
+from cosmos_core.run import Artifact, Attempt, Blame, State
 from cosmos_core.store import rows
 from cosmos_core.store.claims import PAUSED
 from cosmos_core.store.hashes import Hashes
 from cosmos_core.store.opened import Opened
-from cosmos_core.store.records import Event, Server, Timed
+from cosmos_core.store.records import Event, Server, Timed, Trouble
 from cosmos_core.store.schema import artifact, attempt, batch, event, now, run, setting
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _REMEMBERED_BATCHES = 2000
+_REMEMBERED_TROUBLES = 12
 
 
 class Journal(Opened):
@@ -82,6 +84,7 @@ class Journal(Opened):
                 started=rows.moment(row.started),
                 ended=rows.maybe_moment(row.ended),
                 findings=rows.findings(row.findings),
+                blame=Blame(row.blame),
             )
             for row in found
         )
@@ -172,6 +175,48 @@ class Journal(Opened):
         with self._db.read() as connection:
             return tuple(Timed(**row._asdict()) for row in connection.execute(asked))
 
+    def troubles(self) -> tuple[Trouble, ...]:
+        """Slots whose latest batches failed for a reason that is the host's, with how many did so in a row.
+
+        One that brought anything home, or failed for a reason of its runs, ends the row.
+        """
+        turn = sa.func.row_number().over(
+            partition_by=(batch.c.host, batch.c.slot), order_by=(batch.c.closed.desc(), batch.c.id)
+        )
+        closed = sa.select(*batch.c, turn.label("turn")).where(batch.c.closed.is_not(None)).subquery()
+        is_host = attempt.c.blame == Blame.HOST
+        asked = (
+            sa.select(
+                *(closed.c.host, closed.c.slot, closed.c.turn, (now() - closed.c.closed).label("ago")),
+                sa.func.min(sa.case((is_host, 1), else_=0)).label("failed"),
+                sa.func.max(sa.case((is_host, attempt.c.reason), else_="")).label("reason"),
+            )
+            .join_from(closed, attempt, attempt.c.batch == closed.c.id)
+            .where(closed.c.turn <= _REMEMBERED_TROUBLES)
+            .group_by(closed.c.id, closed.c.host, closed.c.slot, closed.c.turn, closed.c.closed)
+            .order_by(closed.c.host, closed.c.slot, closed.c.turn)
+        )
+        with self._db.read() as connection:
+            found = connection.execute(asked).all()
+        slots: dict[tuple[str, int], list[Any]] = {}
+        for row in found:
+            slots.setdefault((row.host, row.slot), []).append(row)
+        return tuple(_trouble(latest) for latest in slots.values() if latest[0].failed)
+
+    def tries_in_trouble(self, run_ids: Sequence[str]) -> Mapping[str, tuple[tuple[str, int], ...]]:
+        """Host and slot of each attempt at these runs that failed for a reason that was the host's."""
+        asked = (
+            sa.select(attempt.c.run, batch.c.host, batch.c.slot)
+            .join_from(attempt, batch)
+            .where(attempt.c.run.in_(run_ids), attempt.c.blame == Blame.HOST)
+            .order_by(attempt.c.number)
+        )
+        tries: dict[str, tuple[tuple[str, int], ...]] = {}
+        with self._db.read() as connection:
+            for name, host, slot in connection.execute(asked):
+                tries[name] = (*tries.get(name, ()), (host, slot))
+        return tries
+
     def pause(self, reason: str = "") -> None:
         """Let no worker take new runs. What is held goes on."""
         with self._db.write() as connection:
@@ -187,3 +232,10 @@ class Journal(Opened):
         """Why the queue is paused, perhaps an empty text; None when it is not."""
         with self._db.read() as connection:
             return connection.execute(sa.select(setting.c.value).where(setting.c.name == PAUSED)).scalar()
+
+
+def _trouble(latest: Sequence[Any]) -> Trouble:
+    """What the latest batches of a slot come to, the last one first."""
+    in_a_row = list(itertools.takewhile(lambda row: row.failed, latest))
+    last = in_a_row[0]
+    return Trouble(host=last.host, slot=last.slot, count=len(in_a_row), ago=last.ago, reason=last.reason)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cosmos_core.errors import CosmosError, InputError
-from cosmos_core.run import HELD, MOVES, Artifact, Run, State, move
+from cosmos_core.run import HELD, MOVES, Artifact, Blame, Run, State, move
 from cosmos_core.store import rows
 from cosmos_core.store.opened import Opened
 from cosmos_core.store.records import Lease, LeaseLost
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cosmos_core.errors import Finding
+    from cosmos_core.run import Needs
 
 HOLDS = run.c.state.in_([str(state) for state in sorted(HELD)])
 _VERIFIED = frozenset({State.SEALED, State.REJECTED})
@@ -61,7 +62,13 @@ def held_row(connection: sa.Connection, lease: Lease, run_id: str) -> Any:
 
 
 def advance(
-    connection: sa.Connection, row: Any, after: State, *, reason: str = "", lease: Lease | None = None
+    connection: sa.Connection,
+    row: Any,
+    after: State,
+    *,
+    reason: str = "",
+    lease: Lease | None = None,
+    blame: Blame = Blame.RUN,
 ) -> State:
     """Move the locked run in *row* to *after*, and write its event and its attempt. Gives where it went.
 
@@ -77,7 +84,7 @@ def advance(
     reason = rows.storable(reason)
     connection.execute(sa.update(run).where(run.c.seq == row.seq).values(_changes(after, reason)))
     if before.is_held:
-        _write_attempt(connection, row, after, reason, lease)
+        _write_attempt(connection, row, after, reason, lease, blame)
     owner = lease.owner if lease else ""
     said = {"run": row.id, "before": before, "after": after, "reason": reason, "owner": owner}
     connection.execute(sa.insert(event).values(at=now(), **said))
@@ -96,9 +103,9 @@ def _changes(after: State, reason: str) -> dict[str, Any]:
 
 
 def _write_attempt(
-    connection: sa.Connection, row: Any, after: State, reason: str, lease: Lease | None
+    connection: sa.Connection, row: Any, after: State, reason: str, lease: Lease | None, blame: Blame
 ) -> None:
-    changes: dict[str, Any] = {"state": after, "reason": reason}
+    changes: dict[str, Any] = {"state": after, "reason": reason, "blame": blame}
     if after in _TIMES:
         changes[_TIMES[after].name] = now()
     if not after.is_held:
@@ -112,8 +119,10 @@ def _write_attempt(
 class Moves(Opened):
     """Moves of single runs, by the worker that holds them or by a person."""
 
-    def move(self, lease: Lease, run_id: str, after: State, *, reason: str = "") -> Run:
-        """Move a run that *lease* holds to *after*.
+    def move(
+        self, lease: Lease, run_id: str, after: State, *, reason: str = "", blame: Blame = Blame.RUN
+    ) -> Run:
+        """Move a run that *lease* holds to *after*; *blame* is noted at its attempt.
 
         Raises:
             LeaseLost: when another worker holds the batch by now; nothing was written.
@@ -123,7 +132,7 @@ class Moves(Opened):
             raise CosmosError(f"only verify moves a run to {after}: with seal and reject")
         with self._db.write(lasting=False) as connection:
             row = held_row(connection, lease, run_id)
-            advance(connection, row, after, reason=reason, lease=lease)
+            advance(connection, row, after, reason=reason, lease=lease, blame=blame)
             return rows.load_one(connection, row.seq, self._root)
 
     def seal(self, lease: Lease, run_id: str, made: Artifact, findings: Iterable[Finding]) -> Run:
@@ -157,8 +166,18 @@ class Moves(Opened):
             _write_findings(connection, row, findings)
             return rows.load_one(connection, row.seq, self._root)
 
-    def requeue(self, lease: Lease, run_ids: Sequence[str], *, reason: str) -> None:
+    def requeue(
+        self,
+        lease: Lease,
+        run_ids: Sequence[str],
+        *,
+        reason: str,
+        blame: Blame = Blame.RUN,
+        needs: Needs | None = None,
+    ) -> None:
         """Give placed or running runs back to the queue; one that was to be cancelled is cancelled instead.
+
+        *blame* is noted at their attempts. From now on they need *needs*, when it is given.
 
         Raises:
             LeaseLost: when another worker holds the batch by now.
@@ -167,7 +186,9 @@ class Moves(Opened):
         with self._db.write() as connection:
             for run_id in run_ids:
                 row = held_row(connection, lease, run_id)
-                advance(connection, row, State.QUEUED, reason=reason, lease=lease)
+                advance(connection, row, State.QUEUED, reason=reason, lease=lease, blame=blame)
+                if needs is not None:
+                    _need(connection, row, needs)
 
     def cancel(self, run_id: str) -> tuple[Run, bool]:
         """Cancel a waiting run at once, or ask the worker that holds it to. True when it is cancelled now.
@@ -187,8 +208,10 @@ class Moves(Opened):
                 advance(connection, row, State.CANCELLED, reason="cancelled")
             return rows.load_one(connection, row.seq, self._root), not state.is_held
 
-    def retry(self, run_id: str) -> Run:
+    def retry(self, run_id: str, *, needs: Needs | None = None) -> Run:
         """Put a run that was rejected, failed, blocked or cancelled back into the queue, for a new attempt.
+
+        It needs *needs* then, when it is given.
 
         Raises:
             UnknownError: when there is no such run.
@@ -201,6 +224,8 @@ class Moves(Opened):
                 allowed = ", ".join(sorted(s for s in MOVES if s.is_final and State.QUEUED in MOVES[s]))
                 raise InputError(f"run {row.id} is {state}; only a run that is {allowed} is tried again")
             advance(connection, row, State.QUEUED)
+            if needs is not None:
+                _need(connection, row, needs)
             return rows.load_one(connection, row.seq, self._root)
 
     def _artifact_values(self, made: Artifact) -> dict[str, Any]:
@@ -217,6 +242,10 @@ class Moves(Opened):
             "sealed": made.sealed.timestamp() if made.sealed else now(),
             "phashes": rows.hashes_bytes(made.phashes),
         }
+
+
+def _need(connection: sa.Connection, row: Any, needs: Needs) -> None:
+    connection.execute(sa.update(run).where(run.c.seq == row.seq).values(rows.needs_values(needs)))
 
 
 def _write_findings(connection: sa.Connection, row: Any, findings: Iterable[Finding]) -> None:

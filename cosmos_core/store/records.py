@@ -148,6 +148,19 @@ class Timed:
 
 
 @attrs.frozen(kw_only=True)
+class Trouble:
+    """A slot whose latest batches failed for a reason that is the host's."""
+
+    host: str
+    slot: int
+    count: int
+    """How many failed in a row, up to twelve."""
+    ago: float
+    """Seconds since the last one ended."""
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class Event:
     """One move of one run, written in the transaction that moved it."""
 

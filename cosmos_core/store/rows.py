@@ -6,13 +6,14 @@ import json
 import struct
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from cosmos_core import canonical
 from cosmos_core.errors import Finding, InputError, UnknownError
-from cosmos_core.run import Artifact, Run, State
+from cosmos_core.run import Artifact, Needs, Run, State
 from cosmos_core.spec import Spec
 from cosmos_core.store.schema import artifact, run, run_tag, spec
 
@@ -94,6 +95,23 @@ def artifact_of(row: Any, root: Path, *, prefix: str = "") -> Artifact:
         sealed=moment(at("sealed")),
         phashes=hashes(at("phashes")),
     )
+
+
+def needs_values(needs: Needs) -> dict[str, Any]:
+    """What a run needs, as its columns."""
+    unfit = json.dumps(needs.unfit) if needs.unfit else ""
+    return {"gpus": needs.gpus, "vram_gb": needs.vram_gb, "unfit": storable(unfit)}
+
+
+def needs_of(row: Any) -> Needs:
+    """What a run needs, of its columns in *row*."""
+    return Needs(gpus=row.gpus, vram_gb=row.vram_gb, unfit=_unfit(row.unfit))
+
+
+@cache
+def _unfit(text: str) -> tuple[tuple[str, str], ...]:
+    """Pairs from their column. The runs of a backend share a few texts, so each is read once."""
+    return tuple((gpu, why) for gpu, why in json.loads(text)) if text else ()
 
 
 def spec_of(body: str) -> Spec:

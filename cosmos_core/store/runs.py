@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from cosmos_core import canonical
 from cosmos_core.errors import InputError
-from cosmos_core.run import Needs, Queued, Run, State
+from cosmos_core.run import Queued, Run, State
 from cosmos_core.store import rows, search
 from cosmos_core.store.opened import Opened
 from cosmos_core.store.records import Page
@@ -32,6 +31,7 @@ from cosmos_core.store.words import document
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cosmos_core.run import Needs
     from cosmos_core.spec import Spec
     from cosmos_core.store.records import NewRun, Query
 
@@ -116,13 +116,22 @@ class Runs(Opened):
                 seq=row.seq,
                 backend=row.backend,
                 load_key=row.load_key,
-                needs=Needs(gpus=row.gpus, vram_gb=row.vram_gb, unfit=_unfit(row.unfit)),
+                needs=rows.needs_of(row),
                 seconds=row.seconds,
                 priority=row.priority,
                 follows=bool(row.parent),
             )
             for row in found
         )
+
+    def needs(self, run_id: str) -> Needs:
+        """What a slot must have to run it, as far as is known by now.
+
+        Raises:
+            UnknownError: when there is no such run.
+        """
+        with self._db.read() as connection:
+            return rows.needs_of(rows.find(connection, run_id))
 
     def rate(self, run_id: str, rating: int | None) -> Run:
         """Note how good a person finds the run, 1 to 5; None takes it back.
@@ -272,12 +281,6 @@ def _seqs(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:
     return found
 
 
-@cache
-def _unfit(text: str) -> tuple[tuple[str, str], ...]:
-    """Pairs from their column. The runs of a backend share a few texts, so each is read once."""
-    return tuple((gpu, why) for gpu, why in json.loads(text)) if text else ()
-
-
 def _run_values(new: NewRun, clock: float) -> dict[str, Any]:
     return {
         "id": new.id,
@@ -285,9 +288,7 @@ def _run_values(new: NewRun, clock: float) -> dict[str, Any]:
         "spec": new.spec.digest,
         "backend": new.spec.backend,
         "load_key": new.load_key,
-        "gpus": new.needs.gpus,
-        "vram_gb": new.needs.vram_gb,
-        "unfit": json.dumps(new.needs.unfit) if new.needs.unfit else "",
+        **rows.needs_values(new.needs),
         "seconds": new.seconds,
         "priority": new.priority,
         "state": State.QUEUED,

@@ -17,7 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-HEAD = "0004"
+HEAD = "0005"
 """The revision these tables are; a test compares it with the migrations."""
 
 # Rows of ids compare byte by byte in SQLite; "C" makes PostgreSQL do so too, and lets a prefix use the index.
@@ -149,11 +149,14 @@ attempt = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, default=""),
     sa.Column("findings", sa.Text, nullable=False, default="[]"),
+    sa.Column("blame", sa.Text, nullable=False, default="run", server_default="run"),
+    sa.Column("seed", sa.BigInteger),
     sa.Column("started", sa.Double, nullable=False),
     sa.Column("running", sa.Double),
     sa.Column("returned", sa.Double),
     sa.Column("ended", sa.Double),
 )
+"""``seed`` is the one it was made with; none in attempts of before the column."""
 
 artifact = sa.Table(
     "artifact",

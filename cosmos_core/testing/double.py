@@ -1,8 +1,8 @@
 """A backend that stands in for a model on a GPU, and misbehaves as the real ones do.
 
 Words in the prompt choose what goes wrong: ``block-prompt`` and ``block-video`` (a guardrail refuses; exit code 0 all the
-same), ``crash`` (the process dies on this sample, later ones of the batch are lost), ``oom``, ``hang`` (no output for
-ever), ``stubborn`` (hangs and ignores SIGTERM), ``cut``, ``pointer``, ``html``, ``empty``, ``black``, ``frozen``, ``short``
+same), ``crash`` (the process dies on this sample, later ones of the batch are lost), ``oom`` (killed), ``hungry``
+(out of memory on a GPU with less than 141 GB), ``broken-gpu`` (CUDA finds none), ``hang`` (no output for ever), ``stubborn`` (hangs and ignores SIGTERM), ``cut``, ``pointer``, ``html``, ``empty``, ``black``, ``frozen``, ``short``
 (half the frames), ``slow`` (a second a frame). Anything else gives a small moving picture, seeded by the spec's digest.
 
 Register it in a test: ``cosmos.plugins.register("double", cosmos_core.testing.double)``.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -72,8 +73,8 @@ def _compile(batch: Batch, slot: Slot) -> Job:
     return Job(
         argv=(sys.executable, "-m", "cosmos_core.testing.double", *(file.name for file in files)),
         files=files,
-        env={"PYTHONUNBUFFERED": "1"},
-        outputs=("out",),
+        env={"PYTHONUNBUFFERED": "1", "DOUBLE_GPU": slot.gpu},
+        outputs=("out", "log.txt"),
     )
 
 
@@ -111,8 +112,16 @@ def _outcome(folder: Path, request: Request, ended: Exit) -> Outcomes:
     if (folder / "out" / f"{request.run}.json").is_file() and not ended.code:
         return Outcomes(outcome=Outcome.BLOCKED, reason="the guardrail refused the video")
     if (folder / "out" / f"{request.run}.json").is_file():
-        return Outcomes(outcome=Outcome.FAILED, reason=f"the double died with exit code {ended.code}")
-    return Outcomes(outcome=Outcome.MISSING, reason="the double never got to it")
+        return Outcomes(
+            outcome=Outcome.FAILED, reason=f"the double died with exit code {ended.code}{_last_word(folder)}"
+        )
+    return Outcomes(outcome=Outcome.MISSING, reason=f"the double never got to it{_last_word(folder)}")
+
+
+def _last_word(folder: Path) -> str:
+    log = folder / "log.txt"
+    said = [line for line in log.read_text().splitlines() if "Error: " in line] if log.is_file() else []
+    return f": {said[-1]}" if said else ""
 
 
 def main() -> None:
@@ -134,6 +143,11 @@ def _sample(asked: dict[str, Any], out: Path) -> None:
         return
     if "crash" in prompt:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    if "hungry" in prompt and os.environ.get("DOUBLE_GPU") not in {"h200", "b300"}:
+        print("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB.", file=sys.stderr)
+        sys.exit(1)
+    if "broken-gpu" in prompt:
+        raise RuntimeError("CUDA error: no CUDA-capable device is detected")
     if "oom" in prompt:
         sys.exit(137)
     if "stubborn" in prompt:

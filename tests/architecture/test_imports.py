@@ -22,7 +22,7 @@ ORDER = (
     {"roster"},
     {"hookspecs"},
     {"plugins", "store"},
-    {"plan", "checks", "campaign", "builtin", "accept"},
+    {"plan", "retry", "checks", "campaign", "builtin", "accept"},
     {"record", "reach", "foresee", "traffic"},
     {"lineage"},
     {"examine"},

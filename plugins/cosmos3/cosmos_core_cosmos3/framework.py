@@ -12,6 +12,7 @@ import attrs
 
 from cosmos_core.errors import fail, warn
 from cosmos_core.extend import (
+    Blame,
     Control,
     Expectation,
     Input,
@@ -390,11 +391,14 @@ def _died(own: Path, log: str, ended: Exit) -> Outcomes:
             outcome=Outcome.MISSING,
             reason=f"the framework ended with exit code {ended.code} before it began this sample{last}",
         )
+    blame = Blame.RUN
     if _OOM.search(log):
         last = ": the GPU ran out of memory; use one with more, that nobody else is using"
+        blame = Blame.MEMORY
     return Outcomes(
         outcome=Outcome.FAILED,
         reason=f"the framework died on this sample with exit code {ended.code}{last}",
+        blame=blame,
     )
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from cosmos_core.extend import Outcome, Outcomes
+from cosmos_core.extend import Blame, Outcome, Outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,8 @@ def read(folder: Path, sent: Mapping[str, Any], ended: Exit) -> Outcomes:
         return Outcomes(outcome=Outcome.MISSING, reason=_never_begun(folder, ended))
     if not ended.code and not ended.stopped:
         return Outcomes(outcome=Outcome.BLOCKED, reason=_silent(log))
-    return Outcomes(outcome=Outcome.FAILED, reason=_broke(log, ended))
+    blame = Blame.MEMORY if _OOM.search(log) else Blame.RUN
+    return Outcomes(outcome=Outcome.FAILED, reason=_broke(log, ended), blame=blame)
 
 
 def section(log: str, name: str) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from cosmos_core.extend import Blame
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -64,6 +66,11 @@ def error_in(log: list[str]) -> str:
 def is_oom(text: str) -> bool:
     """Whether an error is that of a GPU whose memory is full."""
     return _OOM.search(text) is not None
+
+
+def blame(log: list[str]) -> Blame:
+    """Whose it is that the program died: its GPU's memory's, or the run's as far as this knows."""
+    return Blame.MEMORY if is_oom(error_in(log)) else Blame.RUN
 
 
 def sections(log: list[str], start: re.Pattern[str]) -> dict[str, list[str]]:

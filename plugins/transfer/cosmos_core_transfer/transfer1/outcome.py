@@ -80,7 +80,9 @@ def _judge(folder: Path, video: Path, marker: Path, wanted: str | None, index: i
         return Outcomes(outcome=Outcome.MISSING, reason=_never(log, ended))
     if refused := _refused(texts):
         return Outcomes(outcome=Outcome.BLOCKED, reason=refused, guardrail=guardrail)
-    return Outcomes(outcome=Outcome.FAILED, reason=_why(mine, ended), guardrail=guardrail)
+    return Outcomes(
+        outcome=Outcome.FAILED, reason=_why(mine, ended), guardrail=guardrail, blame=logs.blame(mine)
+    )
 
 
 def _items(log: list[str]) -> list[list[str]]:

@@ -75,7 +75,9 @@ def outcome(folder: Path, request: Request, ended: Exit) -> Outcomes:
         return Outcomes(outcome=_never_begun(request, log), reason=_why_never(request, log, ended))
     if blocked := _refused(out, request, texts, log, ended):
         return Outcomes(outcome=Outcome.BLOCKED, reason=blocked, guardrail=guardrail)
-    return Outcomes(outcome=Outcome.FAILED, reason=_why(mine, ended), guardrail=guardrail)
+    return Outcomes(
+        outcome=Outcome.FAILED, reason=_why(mine, ended), guardrail=guardrail, blame=logs.blame(mine)
+    )
 
 
 def _with_video(video: Path, request: Request, ended: Exit, guardrail: str) -> Outcomes:
