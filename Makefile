@@ -50,6 +50,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/verify.py
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/city.py
+	$(BIN)/python benchmarks/city_gates.py --seeds 1..2
 	$(BIN)/python benchmarks/transfer.py
 
 clean:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -120,7 +121,7 @@ def refuse_picture(picture: Picture, share: NDArray[np.float64], labels: int, nu
 
 def refuse_shading(rgb: NDArray[np.uint8], light: str = "day") -> Iterator[str]:
     """Why a frame (H, W, 3) in this *light* is too dark, too bright, too plain or too busy."""
-    luma = float((rgb @ np.array([0.299, 0.587, 0.114])).mean())
+    luma = float(np.dot(cv2.mean(rgb)[:3], (0.299, 0.587, 0.114)))
     low, high = LUMA[light]
     if not low <= luma <= high:
         yield f"mean luma is {luma:.0f}; allowed is {low:.0f} to {high:.0f}"

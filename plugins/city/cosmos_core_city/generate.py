@@ -20,7 +20,7 @@ from cosmos_core.errors import InputError
 from cosmos_core_city import aim, camera, gates, truth
 from cosmos_core_city.camera import Path as CameraPath
 from cosmos_core_city.gates import Seen
-from cosmos_core_city.kept import kept
+from cosmos_core_city.kept import kept, recall, remember
 from cosmos_core_city.labels import Label, table
 from cosmos_core_city.light import EXPOSURE, daylight
 from cosmos_core_city.prompt import suggest
@@ -112,12 +112,39 @@ def generate(spec: CitySpec, folder: Path, report: Report) -> Mapping[str, objec
     scene = made.scene
     with Renderer(scene, daylight(spec, city), EXPOSURE, motion=made.motion) as renderer:
         report(0, out.frames, "choosing a camera path")
-        shot = choose(spec, city, made, renderer, out)
+        shot = chosen(spec, city, made, renderer, out)
         colours = palette(shot.seen, spec.seed)
         with Sidecars(spec, scene, folder, (out.frames, out.height, out.width), out.fps) as beside:
             film(folder, made, renderer, shot, out, colours, passes(spec.profile), beside, report)
     write_camera(folder / "camera.json", shot.path, out)
     return facts(spec, city, made, shot, out, colours) | {"sidecars": beside.facts()}
+
+
+def chosen(spec: CitySpec, city: City, made: Wreck, renderer: Renderer, out: Output) -> Shot:
+    """What :func:`choose` gives, kept: a clip takes the path that its preview showed, without looking for it again.
+
+    Raises:
+        InputError: as there.
+    """
+    told = {"spec": attrs.asdict(spec), "frames": out.frames, "fps": str(out.fps)}
+    if found := recall(told):
+        path = camera.path(spec, city, out.frames, float(out.fps), found["attempt"])
+        seen = Seen(
+            np.array(found["shares"]), tuple(found["labels"]), (found["range"][0], found["range"][1]), ()
+        )
+        return Shot(path=path, seen=seen, refused=tuple(tuple(reasons) for reasons in found["refused"]))
+    shot = choose(spec, city, made, renderer, out)
+    remember(
+        told,
+        {
+            "attempt": shot.path.attempt,
+            "refused": shot.refused,
+            "shares": shot.seen.shares.tolist(),
+            "labels": shot.seen.labels,
+            "range": shot.seen.depth_range,
+        },
+    )
+    return shot
 
 
 def choose(spec: CitySpec, city: City, made: Wreck, renderer: Renderer, out: Output) -> Shot:

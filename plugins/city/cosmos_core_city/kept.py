@@ -1,9 +1,9 @@
-"""Wrecks that were made before: what a blast does is reckoned once, then read.
+"""Streets that were made before, and paths that were chosen: reckoned once, then read.
 
-A wreck depends on the resolved city, on the length and rate of the clip, on this plugin's code and on the packages
-that reckon; all of them are in a file's name. Cameras, light and passes are not, so clips and previews that differ
-only in those share one file. The last few used are kept, in the user's cache folder; COSMOS_CITY_KEPT says how many,
-0 for none.
+A street and what its blast does depend on the resolved city, on the length and rate of the clip, on this plugin's code
+and on the packages that reckon; all of them are in a file's name. Cameras, light and passes are not, so clips and
+previews that differ only in those share one file. A chosen path depends on all parameters, and has a small file of its
+own. The last few used are kept, in the user's cache folder; COSMOS_CITY_KEPT says how many, 0 for none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import zipfile
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,15 +31,18 @@ if TYPE_CHECKING:
     from cosmos_core_city.spec import City
 
 KEPT = 8
-"""Files that are kept; one of 200,000 triangles has 25 MB."""
+"""Streets that are kept; one of 300,000 triangles has 25 MB."""
+PATHS = 32
+"""Chosen paths that are kept for each street; one has a few kB."""
 
 
 def kept(city: City, frames: int, fps: float) -> Wreck:
     """The wreck of *city*, as :func:`cosmos_core_city.wreck.wreck` makes it; made only if none is kept."""
     most = allowed()
-    if city.blast is None or not most:
+    if not most:
         return wreck(city, frames, fps)
-    path = folder() / f"{_name(city, frames, fps)}.npz"
+    told = f"{digest(city)} {frames} {fps}" if city.blast else digest(city)
+    path = folder() / f"{_name(told)}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         made = load(path)
         os.utime(path)
@@ -48,12 +51,40 @@ def kept(city: City, frames: int, fps: float) -> Wreck:
     # A cache that cannot be written is no reason to fail.
     with contextlib.suppress(OSError):
         save(made, path)
-        _forget(path.parent, most)
+        _forget(path.parent, "*.npz", most)
     return made
 
 
+def recall(told: object) -> Any:
+    """What :func:`remember` was told of *told*, which is JSON as it is; None where nothing is kept."""
+    if not allowed():
+        return None
+    path = folder() / f"{_name(json.dumps(told, sort_keys=True))}.json"
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        os.utime(path)
+        return found
+    return None
+
+
+def remember(told: object, found: object) -> None:
+    """Keep *found*, JSON, under *told*."""
+    if not (most := allowed()):
+        return
+    path = folder() / f"{_name(json.dumps(told, sort_keys=True))}.json"
+    part = path.with_name(f".{path.name}.part-{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_text(json.dumps(found), encoding="utf-8")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        _forget(path.parent, "*.json", most * PATHS)
+
+
 def allowed() -> int:
-    """How many files may be kept."""
+    """How many streets may be kept."""
     told = os.environ.get("COSMOS_CITY_KEPT", "")
     return int(told) if told.isdigit() else KEPT
 
@@ -63,10 +94,12 @@ def folder() -> Path:
     return platformdirs.user_cache_path("cosmos-core", appauthor=False) / "city-wrecks"
 
 
-def _name(city: City, frames: int, fps: float) -> str:
-    total = hashlib.sha256(f"{digest(city)} {frames} {fps}".encode())
+def _name(told: str) -> str:
+    total = hashlib.sha256(told.encode())
     for package in ("numpy", "numba", "rapier3d"):
-        total.update(f"{package} {version(package)}".encode())
+        # Without rapier3d nothing falls, and whoever needs it says so.
+        with contextlib.suppress(PackageNotFoundError):
+            total.update(f"{package} {version(package)}".encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         total.update(source.read_bytes())
     return total.hexdigest()[:32]
@@ -126,8 +159,8 @@ def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
 
-def _forget(where: Path, most: int) -> None:
-    """Remove all but the last *most* used."""
-    files = sorted(where.glob("*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)
+def _forget(where: Path, pattern: str, most: int) -> None:
+    """Remove all but the last *most* used of the files of *pattern*."""
+    files = sorted(where.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files[most:]:
         path.unlink(missing_ok=True)

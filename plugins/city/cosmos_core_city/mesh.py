@@ -5,6 +5,7 @@ A part's triangles are counter-clockwise seen from outside. Coordinates are metr
 
 from __future__ import annotations
 
+import functools
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -82,13 +83,18 @@ def placed(parts: Iterable[Part], frame: Frame) -> list[Part]:
 
 def boxes(low: ArrayLike, high: ArrayLike, faces: Sequence[str] = ALL_FACES) -> tuple[Floats, Ints]:
     """N axis-aligned boxes from their corners, (N, 3) or (3,) each; two triangles a face."""
-    bottom, top = np.broadcast_arrays(np.atleast_2d(low), np.atleast_2d(high))
-    bottom, top = np.minimum(bottom, top), np.maximum(bottom, top)
+    one, other = np.atleast_2d(low), np.atleast_2d(high)
+    bottom, top = np.minimum(one, other), np.maximum(one, other)
     corners = bottom[:, None, :] + _CORNERS[None] * (top - bottom)[:, None, :]
-    wanted = np.array([_FACES[face] for face in faces], dtype=np.int32)
-    local = np.concatenate([wanted[:, [0, 1, 2]], wanted[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
     offsets = np.arange(len(corners), dtype=np.int32)[:, None, None] * 8
-    return corners.reshape(-1, 3), (local[None] + offsets).reshape(-1, 3).astype(np.int32)
+    return corners.reshape(-1, 3), (_sides(tuple(faces))[None] + offsets).reshape(-1, 3)
+
+
+@functools.cache
+def _sides(faces: tuple[str, ...]) -> Ints:
+    """The triangles of the *faces* of a box."""
+    wanted = np.array([_FACES[face] for face in faces], dtype=np.int32).reshape(-1, 4)
+    return np.concatenate([wanted[:, [0, 1, 2]], wanted[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
 
 
 def quads(corners: ArrayLike) -> tuple[Floats, Ints]:
@@ -135,13 +141,24 @@ def cylinder(
     """A closed cone frustum between two points; *end_radius* is *radius* unless told."""
     base, tip = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
     forward = (tip - base) / np.linalg.norm(tip - base)
-    aside = np.array([1.0, 0.0, 0.0]) if abs(forward[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
-    across = np.cross(forward, aside)
+    across = _cross(forward, np.array([1.0, 0.0, 0.0] if abs(forward[0]) < 0.9 else [0.0, 1.0, 0.0]))
     across /= np.linalg.norm(across)
-    angles = np.arange(sides) * (2 * np.pi / sides)
-    ring = np.cos(angles)[:, None] * across + np.sin(angles)[:, None] * np.cross(forward, across)
+    cosine, sine, triangles = _ring(sides)
+    ring = cosine * across + sine * _cross(forward, across)
     last = radius if end_radius is None else end_radius
-    vertices = np.concatenate([base + ring * radius, tip + ring * last])
+    return np.concatenate([base + ring * radius, tip + ring * last]), triangles.copy()
+
+
+def _cross(a: Floats, b: Floats) -> Floats:
+    """The cross product of two vectors; NumPy's is made for many, and a city has thousands of cylinders."""
+    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+
+
+@functools.cache
+def _ring(sides: int) -> tuple[Floats, Floats, Ints]:
+    """Cosine and sine (N, 1) of the corners of a cylinder, and its triangles."""
+    angles = np.arange(sides) * (2 * np.pi / sides)
     index = np.arange(sides)
     following = (index + 1) % sides
     fan = np.stack([np.zeros(sides - 2, dtype=np.int64), index[1:-1], index[2:]], axis=1)
@@ -151,7 +168,7 @@ def cylinder(
         fan[:, ::-1],
         fan + sides,
     ]
-    return vertices, np.concatenate(triangles).astype(np.int32)
+    return np.cos(angles)[:, None], np.sin(angles)[:, None], np.concatenate(triangles).astype(np.int32)
 
 
 def tube(points: Sequence[Sequence[float]], radius: float, sides: int = 6) -> tuple[Floats, Ints]:

@@ -27,10 +27,24 @@ SNAP = 256.0
 
 @lean
 def project(
-    vertices: Array, camera: Array, lens: Lens, perspective: bool, seen: Array, screen: Array
+    first: int,
+    last: int,
+    vertices: Array,
+    owner: Array,
+    hidden: Array,
+    camera: Array,
+    lens: Lens,
+    perspective: bool,
+    seen: Array,
+    screen: Array,
 ) -> None:
-    """World *vertices* (V, 3) to *seen* (V, 3), x right, y down, z forward, and to snapped pixels *screen* (V, 2)."""
-    for v in range(vertices.shape[0]):
+    """World *vertices* (V, 3) to *seen* (V, 3), x right, y down, z forward, and to snapped pixels *screen* (V, 2).
+
+    Rows *first* to *last*, but those of a *hidden* *owner*.
+    """
+    for v in range(first, last):
+        if hidden[owner[v]]:
+            continue
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
         for axis in range(3):
             seen[v, axis] = camera[axis, 0] * x + camera[axis, 1] * y + camera[axis, 2] * z + camera[axis, 3]
@@ -107,6 +121,8 @@ def setup(
     last: int,
     triangles: Array,
     thin: Array,
+    owner: Array,
+    hidden: Array,
     seen: Array,
     screen: Array,
     lens: Lens,
@@ -121,7 +137,7 @@ def setup(
 ) -> None:
     """Prepare triangles *first* to *last*: cull, clip, and write polygon, depth plane and rows of bands.
 
-    *thin* triangles are seen from both sides. ``plane[t]`` holds (A, B, C, least, most): the value at a pixel
+    *thin* triangles are seen from both sides; those of a *hidden* *owner* are not looked at. ``plane[t]`` holds (A, B, C, least, most): the value at a pixel
     centre (x, y) is A x + B y + C, namely 1/z, or far - z without perspective. ``rows[t]`` holds the first band
     and the one after the last; equal where nothing can be seen.
     """
@@ -130,6 +146,8 @@ def setup(
     for t in range(first, last):
         rows[t, 0] = rows[t, 1] = 0
         counts[t] = 0
+        if hidden[owner[t]]:
+            continue
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         za, zb, zc = seen[a, 2], seen[b, 2], seen[c, 2]
         nearest, farthest = min(za, zb, zc), max(za, zb, zc)

@@ -98,6 +98,11 @@ class Renderer:
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="city")
         self._exposure = exposure
         self._taps = _taps(10)
+        self._boxes = np.array([(item.low, item.high) for item in scene.instances])
+        self._moves = np.zeros(len(scene.instances), dtype=bool)
+        self._moves[scene.instance[scene.still :]] = True
+        self._owner = np.zeros(len(scene.vertices), dtype=np.int32)
+        self._owner[scene.triangles] = scene.instance[:, None]
         count = len(scene.triangles)
         self._seen = np.empty((len(scene.vertices), 3))
         self._screen = np.empty((len(scene.vertices), 2))
@@ -194,17 +199,19 @@ class Renderer:
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         scene = self._scene
         stop = len(scene.triangles) if last is None else last
+        hidden = outside(self._boxes, camera, lens, size) if perspective else np.zeros(len(self._boxes), bool)
+        hidden &= ~self._moves
         self._each(
             len(scene.vertices),
             lambda a, b: raster.project(
-                self._vertices[a:b], camera, lens, perspective, self._seen[a:b], self._screen[a:b]
+                a, b, self._vertices, self._owner, hidden, camera, lens, perspective, self._seen, self._screen
             ),
             4096,
         )
         self._each(
             stop - first,
             lambda a, b: raster.setup(
-                a + first, b + first, scene.triangles, scene.thin, self._seen, self._screen, lens, perspective, NEAR, 0.0, size,
+                a + first, b + first, scene.triangles, scene.thin, scene.instance, hidden, self._seen, self._screen, lens, perspective, NEAR, 0.0, size,
                 self._poly, self._counts, self._plane, self._rows,
             ),
             2048,
@@ -288,12 +295,17 @@ class Renderer:
 
 
 def faces(scene: Scene) -> NDArray[np.int32]:
-    """The number of the flat surface that each triangle is a part of (T,): one plane, one material, one body."""
+    """The number of the flat surface that each triangle is a part of (T,): one plane, one material, one body.
+
+    The numbers are hashes: two surfaces beside each other share one by chance once in four thousand million.
+    """
     normals = scene.normals.astype(np.float64)
     offset = (normals * scene.vertices[scene.triangles[:, 0]]).sum(axis=1)
-    rows = np.column_stack([np.rint(normals * 1e4), np.rint(offset * 1e3), scene.material, scene.rides])
-    mixed = rows.astype(np.int64) @ np.array([1, 20011, 400440121, 1048583, 39916801, 479001599])
-    return np.unique(mixed, return_inverse=True)[1].astype(np.int32)
+    mixed = np.rint(offset * 1e3).astype(np.int64) * 1048583
+    for column, factor in zip(np.rint(normals * 1e4).T, (1, 20011, 400440121), strict=True):
+        mixed += column.astype(np.int64) * factor
+    mixed += scene.material.astype(np.int64) * 39916801 + scene.rides.astype(np.int64) * 479001599
+    return np.asarray(mixed * np.int64(-7046029254386353131) >> 32, dtype=np.int32)
 
 
 def sun_camera(scene: Scene, towards: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
@@ -314,6 +326,26 @@ def sun_camera(scene: Scene, towards: NDArray[np.float64]) -> tuple[NDArray[np.f
     camera[:2, 3] = 4.0 - start[:2] / texel
     camera[2, :3], camera[2, 3] = axes[2], -end[2] - 400.0
     return camera, texel
+
+
+def outside(
+    boxes: NDArray[np.float64],
+    camera: NDArray[np.float64],
+    lens: tuple[float, float, float, float],
+    size: tuple[int, int],
+) -> NDArray[np.bool_]:
+    """Which of the *boxes* (N, 2, 3) lie wholly outside what a camera sees, world to camera (3, 4); none by a pixel."""
+    corners = np.stack([boxes[:, (k & 1, k >> 1 & 1, k >> 2 & 1), (0, 1, 2)] for k in range(8)], axis=1)
+    x, y, z = (corners @ axis[:3] + axis[3] for axis in camera)
+    (fx, fy, cx, cy), (width, height) = lens, size
+    planes = (
+        z - NEAR,
+        fx * x + (cx + 1.0) * z,
+        (width + 1.0 - cx) * z - fx * x,
+        fy * y + (cy + 1.0) * z,
+        (height + 1.0 - cy) * z - fy * y,
+    )
+    return np.asarray(np.any([(plane < 0.0).all(axis=1) for plane in planes], axis=0))
 
 
 def _inverse(pose: NDArray[np.float64]) -> NDArray[np.float64]:

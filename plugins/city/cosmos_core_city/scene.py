@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import attrs
@@ -70,21 +71,27 @@ class Scene:
     still: int
     """How many triangles never move; they come first."""
 
-    @property
+    @cached_property
     def group(self) -> NDArray[np.int32]:
         """The group of each triangle (T,)."""
         return np.array([item.group for item in self.instances], dtype=np.int32)[self.instance]
 
-    @property
+    @cached_property
+    def ruined(self) -> NDArray[np.int32]:
+        """The group of each triangle (T,) once it has come off."""
+        return self.rubble[self.group]
+
+    @cached_property
     def rides(self) -> NDArray[np.int32]:
         """The body of each triangle (T,), -1 for what never moves."""
         return self.body[self.triangles[:, 0]]
 
     def state(self, moved: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
         """The damage state of each triangle (T,): 1 where it rides one of the bodies that have *moved* (B,), else 0."""
-        if moved is None or not len(moved):
-            return np.zeros(len(self.triangles), dtype=np.uint8)
-        return np.append(moved, np.False_)[self.rides].astype(np.uint8)
+        state = np.zeros(len(self.triangles), dtype=np.uint8)
+        if moved is not None and len(moved):
+            state[self.still :] = moved[self.rides[self.still :]]
+        return state
 
     def grouped(self, state: NDArray[np.uint8]) -> NDArray[np.int32]:
         """The group of each triangle (T,) in the segmentation control, when its damage state is *state* (T,).
@@ -92,11 +99,11 @@ class Scene:
         A piece is of its building until it has moved :data:`cosmos_core_city.poses.DETACHED`, and of that
         building's rubble from then on. So a colour never comes back, and what has not let go is never rubble.
         """
-        return np.where(state == 1, self.rubble[self.group], self.group)
+        return np.where(state == 1, self.ruined, self.group)
 
     def classes(self, state: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The label of each triangle (T,): its origin, or rubble where it has come off a building."""
-        loose = (state == 1) & (self.rubble[self.group] != self.group)
+        loose = (state == 1) & (self.ruined != self.group)
         return np.where(loose, np.uint8(Label.RUBBLE), self.label)
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import cv2
 import pytest
 from click.testing import CliRunner
+from cosmos_core_city import kept
 from cosmos_core_city.commands import city
 
 from cosmos_core.errors import InputError
@@ -15,6 +18,46 @@ def test_warmup_says_where_the_kernels_are():
     done = CliRunner().invoke(city, ["warmup", "--json"], catch_exceptions=False)
 
     assert {"seconds", "cache"} == set(json.loads(done.output))
+
+
+def test_warmup_prepares_a_city(tmp_path, monkeypatch):
+    """With parameters it keeps the street and the path, and the preview takes just these."""
+    monkeypatch.setenv("COSMOS_CITY_KEPT", "8")
+    monkeypatch.setattr(kept, "folder", lambda: tmp_path / "kept")
+    words = ["--seed", "2", "--width", "320", "--height", "176", "--frames", "2", "--json"]
+    told = json.loads(CliRunner().invoke(city, ["warmup", *words], catch_exceptions=False).output)
+    files = {path: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
+    seen = CliRunner().invoke(
+        city, ["preview", *words, "--out", str(tmp_path / "look")], catch_exceptions=False
+    )
+
+    assert {".npz", ".json"} == {path.suffix for path in files}
+    assert told["attempt"] == json.loads(seen.output)["attempt"]
+    assert files == {path: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
+
+
+KERNELS = """
+from pathlib import Path
+from sys import argv
+from cosmos_core_city import raster, shade
+from cosmos_core_city.preview import preview, warm_up
+from cosmos_core_city.spec import CitySpec
+
+def kernels():
+    found = [(name, item) for module in (raster, shade) for name, item in vars(module).items()]
+    return {(name, str(item.signatures)) for name, item in found if getattr(item, "signatures", ())}
+
+warm_up()
+warm = kernels()
+for damage in (0.0, 0.5):
+    preview(CitySpec(seed=2, width=320, height=176, frames=3, damage=damage, offset="before"), Path(argv[1]), 0.5)
+assert len(warm) > 10 and warm == kernels(), kernels() - warm
+"""
+
+
+def test_a_warm_renderer_compiles_nothing(tmp_path):
+    """What warming up loads is all that a picture needs, of a street at rest and of one where things fall."""
+    subprocess.run([sys.executable, "-c", KERNELS, str(tmp_path)], check=True)
 
 
 def test_preview_writes_a_picture_of_each_pass(tmp_path):

@@ -5,8 +5,11 @@ import json
 import attrs
 import numpy as np
 import pytest
+from cosmos_core_city import generate
 from cosmos_core_city import kept as module
 from cosmos_core_city.kept import kept
+from cosmos_core_city.light import EXPOSURE, daylight
+from cosmos_core_city.render import Renderer
 from cosmos_core_city.spec import CitySpec, resolve
 from cosmos_core_city.wreck import wreck
 
@@ -105,8 +108,43 @@ def test_nothing_is_kept_where_nobody_wants_it(made, city, cache, monkeypatch):
     assert not list(cache.iterdir())
 
 
-def test_what_does_not_fall_is_not_kept(cache):
-    """A street without a blast is built faster than it is read."""
-    kept(resolve(CitySpec(seed=2)), FRAMES, FPS)
+def test_an_untouched_street_is_kept_too(cache, monkeypatch):
+    """Building is most of what a look at a street costs; its length does not matter where nothing moves."""
+    street = resolve(CitySpec(seed=2, width=320, height=176))
+    made = kept(street, FRAMES, FPS)
+    monkeypatch.setattr(module, "wreck", lambda *_: pytest.fail("built again"))
 
-    assert not list(cache.iterdir())
+    same(made, kept(street, FRAMES + 1, FPS))
+
+
+def test_a_clip_takes_the_path_that_was_kept(cache, monkeypatch):
+    """The second choice looks at nothing and is the first, with its refusals and what it sees."""
+    spec = CitySpec(seed=1, width=320, height=176, frames=4)
+    city, out = resolve(spec), generate.output(spec)
+    made = wreck(city, out.frames, FPS)
+    with Renderer(made.scene, daylight(spec, city), EXPOSURE) as renderer:
+        one = generate.chosen(spec, city, made, renderer, out)
+        monkeypatch.setattr(generate, "choose", lambda *_: pytest.fail("chosen again"))
+        two = generate.chosen(spec, city, made, renderer, out)
+
+    assert one.refused == two.refused
+    assert one.path.attempt == two.path.attempt
+    assert one.path.poses.tobytes() == two.path.poses.tobytes()
+    assert one.seen.shares.tobytes() == two.seen.shares.tobytes()
+    assert (one.seen.labels, one.seen.depth_range) == (two.seen.labels, two.seen.depth_range)
+
+
+def test_a_path_is_kept_for_its_own_parameters(cache):
+    """What was chosen for one spec is no answer for another."""
+    module.remember({"seed": 1}, {"attempt": 7})
+
+    assert {"attempt": 7} == module.recall({"seed": 1})
+    assert module.recall({"seed": 2}) is None
+
+
+def test_no_path_is_kept_where_nobody_wants_it(cache, monkeypatch):
+    """With COSMOS_CITY_KEPT=0 a path is neither written nor read."""
+    module.remember({"seed": 1}, {"attempt": 7})
+    monkeypatch.setenv("COSMOS_CITY_KEPT", "0")
+
+    assert module.recall({"seed": 1}) is None

@@ -6,7 +6,7 @@ import pytest
 from cosmos_core_city.camera import look
 from cosmos_core_city.light import EXPOSURE, daylight
 from cosmos_core_city.render import NEAR, Picture, Renderer, View
-from cosmos_core_city.scene import Scene
+from cosmos_core_city.scene import Instance, Scene
 
 SIZE = (320, 176)
 
@@ -28,7 +28,9 @@ def scene_of(vertices, triangles):
         instance=np.zeros(count, np.int32),
         thin=np.zeros(count, np.uint8),
         materials=np.zeros((1, 16), np.float32),
-        instances=(),
+        instances=(
+            Instance("mesh", 0, tuple(vertices.min(axis=0).tolist()), tuple(vertices.max(axis=0).tolist())),
+        ),
         groups=("sky",),
         solids=np.zeros((0, 2, 3)),
         core=np.array([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]]),

@@ -5,7 +5,7 @@ import pytest
 from cosmos_core_city import camera
 from cosmos_core_city.labels import Label, table
 from cosmos_core_city.light import EXPOSURE, daylight
-from cosmos_core_city.render import Renderer
+from cosmos_core_city.render import Renderer, _inverse, outside
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +62,20 @@ def test_normals_of_roads_and_roofs_point_up(scene):
 
     assert (scene.normals[flat, 2] > 0).mean() > 0.7
     assert (scene.normals[scene.label == Label.LANE_MARKING, 2] > 0.99).all()
+
+
+def test_what_is_outside_the_view_is_left_out_without_a_trace(scene, city, spec):
+    """Many things are not looked at, and every pixel sees what it sees when all of them are."""
+    views = [camera.path(spec, city, 4, 24.0, attempt).view(0, 320, 176) for attempt in range(3)]
+    with Renderer(scene, daylight(spec, city), EXPOSURE) as renderer:
+        pruned = [renderer.look(view) for view in views]
+        hidden = [
+            outside(renderer._boxes, _inverse(view.pose), view.lens, view.size).mean() for view in views
+        ]
+        renderer._moves[:] = True
+        whole = [renderer.look(view) for view in views]
+
+    assert min(hidden) > 0.2
+    for one, other in zip(pruned, whole, strict=True):
+        assert one.ids.tobytes() == other.ids.tobytes()
+        assert one.inverse.tobytes() == other.inverse.tobytes()
