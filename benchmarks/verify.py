@@ -23,7 +23,7 @@ import numpy as np
 
 from cosmos_core import clip as clips
 from cosmos_core import controls, media
-from cosmos_core.checks import cosmos_checks, source
+from cosmos_core.checks import cosmos_checks
 from cosmos_core.examine import examine
 from cosmos_core.record import Ruling
 from cosmos_core.testing.checks import make_output, make_spec
@@ -63,7 +63,7 @@ def contenders(path: Path, clip: clips.Clip) -> dict[str, Callable[[], object]]:
         assert verdict.ruling is Ruling.VERIFIED, verdict.reason
 
     def verify_first_of_a_clip() -> None:
-        source._survey.cache_clear()
+        media.survey_kept.cache_clear()
         verify(clip=clip)
 
     return {

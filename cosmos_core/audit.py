@@ -26,7 +26,7 @@ from cosmos_core.errors import (
     Level,
     worst,
 )
-from cosmos_core.examine import examine
+from cosmos_core.examine import examine, sizes_of
 from cosmos_core.extend import Artifact, Check, Clip, Output, Report, silent
 from cosmos_core.record import (
     SUFFIXES,
@@ -135,7 +135,7 @@ def examine_folder(path: Path, checks: Iterable[Check], on_progress: Report = si
     examined = []
     for done, (name, digest) in enumerate(files.items(), start=1):
         twins = [_stub(root, twin, digest) for twin in equal.get(digest, ()) if twin != name]
-        output = _output(root, name, digest, believed[name], twins + seen)
+        output = _output(root, name, digest, believed[name], twins + seen, asked)
         output.recipes = recipes
         examined.append(_examined(name, output, believed[name], asked))
         seen += _remembered(root, name, output)
@@ -204,7 +204,14 @@ def _grouped(files: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return groups
 
 
-def _output(root: Path, name: str, digest: str, claim: Claim, others: Iterable[Artifact]) -> Output:
+def _output(
+    root: Path,
+    name: str,
+    digest: str,
+    claim: Claim,
+    others: Iterable[Artifact],
+    checks: Iterable[Check],
+) -> Output:
     record = claim.record
     output = Output(
         root / name,
@@ -214,6 +221,7 @@ def _output(root: Path, name: str, digest: str, claim: Claim, others: Iterable[A
         recipe=claim.recipe,
         others=others,
         guardrail=record.guardrail if record else "none",
+        sizes=sizes_of(checks),
     )
     if digest:
         output.digest = digest

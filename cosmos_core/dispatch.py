@@ -28,6 +28,7 @@ from cosmos_core.accept import accept_child
 from cosmos_core.checks.duplicates import nearest
 from cosmos_core.clip import Clip
 from cosmos_core.errors import CosmosError, HostError, PluginError, StoreError, VerifyError
+from cosmos_core.examine import checks_of, sizes_of
 from cosmos_core.extend import Backend, Exit, Handle, Job, JobState, Outcome, Output, Session, Step
 from cosmos_core.gpus import no_larger_than
 from cosmos_core.plan import has
@@ -573,6 +574,7 @@ def _judge(
         recipe=run.spec.digest,
         others=site.store.artifacts(),
         guardrail=found.guardrail,
+        sizes=sizes_of(checks_of(site.plugins, site.settings)),
     )
     _find_alike(site.store, output)
     before = run.state

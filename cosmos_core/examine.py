@@ -85,6 +85,11 @@ def configured(checks: Iterable[Check], tables: Mapping[str, Mapping[str, object
     return tuple(bound)
 
 
+def sizes_of(checks: Iterable[Check]) -> frozenset[tuple[int, int]]:
+    """The sizes of pictures that *checks* look at, to be said when an :class:`~cosmos_core.extend.Output` is made."""
+    return frozenset(check.pictures for check in checks if check.pictures is not None)
+
+
 def examine(output: Output, spec: Spec | None, checks: Iterable[Check]) -> Verdict:
     """Ask every check about *output*, level by level, and rule. Never raises for what it finds.
 

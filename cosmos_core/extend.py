@@ -38,7 +38,7 @@ from cosmos_core.run import Artifact, Batch, Blame, Needs, Queued, Request, Run
 from cosmos_core.spec import Control, Prompt, Spec
 
 if TYPE_CHECKING:
-    from cosmos_core.media import Sniff, Survey
+    from cosmos_core.media import Pixels, Size, Sniff, Survey
 
 __all__ = [
     "OUTPUT",
@@ -507,6 +507,7 @@ class Output:
         others: Iterable[Artifact] = (),
         recipes: Mapping[str, str] | None = None,
         guardrail: str = "none",
+        sizes: Iterable[Size] = (),
     ) -> None:
         self.path = path
         self.expected = expected
@@ -520,6 +521,8 @@ class Output:
         self.recipes = dict(recipes or {})
         """Spec digest by run id, for :attr:`others`."""
         self.guardrail = guardrail
+        self.sizes = frozenset(sizes)
+        """Those of larger pictures that come out of the one decode, for checks that look at them."""
 
     @property
     def name(self) -> str:
@@ -545,7 +548,34 @@ class Output:
         """One full decode: counts, luma statistics, a small grey stack, perceptual hashes."""
         from cosmos_core.media import survey
 
-        return survey(self.path)
+        return survey(self.path, self.sizes if self._has_input else ())
+
+    @property
+    def _has_input(self) -> bool:
+        return self.clip is not None and "color" in self.clip.modalities
+
+    @cached_property
+    def input_survey(self) -> Survey | None:
+        """The same of the colour video it was made from, decoded once for all runs that share it; None without one."""
+        if self.clip is None or not self._has_input:
+            return None
+        from cosmos_core.media import survey_kept
+
+        path = self.clip.path("color")
+        return survey_kept(path, path.stat().st_mtime_ns, self.sizes)
+
+    def pictures(self, size: Size) -> tuple[Pixels, Pixels] | None:
+        """Grey pictures of the output and of its input, (N, H, W) each, at *size*; None when it has no colour input.
+
+        Of the first :data:`cosmos_core.media.PICTURES` frames at most. A check says its size in
+        :attr:`Check.pictures`; for any other, both videos are decoded again.
+        """
+        if size not in self.sizes:
+            self.sizes |= {size}
+            for decoded in ("survey", "input_survey"):
+                vars(self).pop(decoded, None)
+        source = self.input_survey
+        return None if source is None else (self.survey.pictures[size], source.pictures[size])
 
 
 @attrs.frozen(kw_only=True)
@@ -561,6 +591,9 @@ class Check(Offer):
     """``integrity``, ``request``, ``campaign``, ``content``, ``control`` or ``policy``."""
     required: bool = True
     version: int = 1
+    pictures: tuple[int, int] | None = None
+    """Width and height of the grey pictures it looks at through :meth:`Output.pictures`: said here, they come out of
+    the decode that all checks share."""
     order: int = 50
     """Lower asks earlier. When an integrity check fails, the later levels are not asked."""
 

@@ -15,6 +15,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -38,6 +39,12 @@ Kind = Literal["missing", "not_a_file", "empty", "pointer", "html", "text", "vid
 
 SMALL_WIDTH, SMALL_HEIGHT = 160, 90
 """Size of the grey pictures in :attr:`Survey.small`. Every video is squeezed to it, whatever its shape."""
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+PICTURES = 1024
+"""Of how many frames, the first ones, :attr:`Survey.pictures` are kept: 240 MB at 640x360."""
 
 HASHES = 8
 """How many evenly spaced frames get a perceptual hash."""
@@ -304,21 +311,24 @@ class Survey:
     """(8,) perceptual hashes of evenly spaced frames, or (0,) when nothing decoded."""
     elapsed: float
     """Seconds the decode took."""
+    pictures: dict[Size, Pixels] = attrs.field(factory=dict)
+    """By each size that was asked for (N, H, W) grey, of the first :data:`PICTURES` frames at most."""
 
 
-def survey(path: Path | str) -> Survey:
+def survey(path: Path | str, sizes: Iterable[Size] = ()) -> Survey:
     """Decode a whole video once and measure what every check needs.
 
     Gives an answer for every file: a pointer, an error page or garbage is a survey with no facts and a sentence in
     ``error``. A packet that the decoder refuses is counted by its absence and its message kept; the rest is still
-    decoded. Memory: 14 kB a frame.
+    decoded. Memory: 14 kB a frame, and a byte for each pixel of the *sizes* at which larger grey pictures are wanted.
     """
     import numpy as np
 
     started = time.perf_counter()
     path = Path(path)
-    facts, small, corrupt, error = _measure(path)
-    stack = np.stack(small) if small else np.zeros((0, SMALL_HEIGHT, SMALL_WIDTH), np.uint8)
+    larger: dict[Size, list[Pixels]] = {size: [] for size in sizes}
+    facts, small, corrupt, error = _measure(path, larger)
+    stack = _stacked(small, (SMALL_WIDTH, SMALL_HEIGHT))
     return Survey(
         sniff=sniff(path),
         facts=facts,
@@ -330,20 +340,43 @@ def survey(path: Path | str) -> Survey:
         small=stack,
         phashes=phashes_of(stack),
         elapsed=time.perf_counter() - started,
+        pictures={size: _stacked(frames, size) for size, frames in larger.items()},
     )
 
 
-def _measure(path: Path) -> tuple[MediaFacts | None, list[Pixels], int, str]:
+@lru_cache(maxsize=2)
+def survey_kept(path: Path, changed: int, sizes: frozenset[Size]) -> Survey:  # noqa: ARG001 (a part of the key)
+    """As :func:`survey`, remembered for the last two files: inputs, which many outputs share.
+
+    *changed* is when the file was changed last, in nanoseconds.
+    """
+    return survey(path, sizes)
+
+
+def _stacked(frames: list[Pixels], size: Size) -> Pixels:
+    import numpy as np
+
+    return np.stack(frames) if frames else np.zeros((0, size[1], size[0]), np.uint8)
+
+
+def _measure(
+    path: Path, larger: Mapping[Size, list[Pixels]]
+) -> tuple[MediaFacts | None, list[Pixels], int, str]:
     small: list[Pixels] = []
     complaints: list[str] = []
     corrupt = 0
     grey = _converter("gray")
+    # One for each size: it keeps its tables as long as the size stays the same.
+    others = {size: _converter("gray") for size in larger}
     try:
         with _open(path) as (container, stream):
             facts = _facts(container, stream, path)
             for frame in _decode_all(container, stream, complaints):
                 corrupt += frame.is_corrupt
                 small.append(grey(frame, SMALL_WIDTH, SMALL_HEIGHT))
+                if len(small) <= PICTURES:
+                    for size, frames in larger.items():
+                        frames.append(others[size](frame, *size))
     except InputError as error:
         return None, [], 0, str(error)
     return facts, small, corrupt, complaints[0] if complaints else ""

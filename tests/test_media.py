@@ -240,6 +240,33 @@ def test_survey_of_what_does_not_open(tmp_path, maker):
     assert survey.error.startswith("a.mp4 ")
 
 
+def test_survey_keeps_larger_pictures_where_asked(tmp_path, monkeypatch):
+    """
+    Grey pictures of each wanted size come out of the same decode, of the first frames only where there are many.
+    """
+    path = make.make_video(tmp_path / "a.mp4", frames=12)
+    small = media.survey(path)
+    large = media.survey(path, [(48, 32), (64, 48)])
+    monkeypatch.setattr(media, "PICTURES", 5)
+    few = media.survey(path, [(48, 32)])
+
+    assert {} == small.pictures
+    assert {(48, 32): (12, 32, 48), (64, 48): (12, 48, 64)} == {
+        size: pictures.shape for size, pictures in large.pictures.items()
+    }
+    assert np.array_equal(small.small, large.small)
+    assert ((5, 32, 48), 12) == (few.pictures[48, 32].shape, few.decoded)
+
+
+def test_survey_of_no_video_has_no_pictures(tmp_path):
+    """
+    A page of HTML has none of any size.
+    """
+    found = media.survey(make.make_html(tmp_path / "a.mp4"), [(48, 32)])
+
+    assert (0, 32, 48) == found.pictures[48, 32].shape
+
+
 def test_survey_of_a_missing_file(tmp_path):
     """
     No file is an answer too.

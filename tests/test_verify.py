@@ -243,7 +243,7 @@ def test_a_good_output_is_sealed(publish, returned, street, tmp_path, store):
     assert 8 == len(sealed.artifact.phashes)
     assert (run.id, SPEC, SPEC.digest) == (written.run, written.spec, written.recipe)
     assert Ruling.VERIFIED is written.verdict.ruling
-    assert {check.name: check.version for check in CHECKS} == written.verdict.asked
+    assert {check.name: check.version for check in CHECKS}.items() <= written.verdict.asked.items()
     assert ("local", f"{lease.batch.id}/1/1", 1) == (written.host, written.job, written.fence)
     assert {"av", "cosmos-core", "python"} <= written.versions.keys()
     assert street.path.is_file()

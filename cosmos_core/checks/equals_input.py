@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from cosmos_core.checks.source import survey_of_input
 from cosmos_core.extend import Check, Finding, Output, warn
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def changed(output: Output, _spec: Spec | None, *, options: Unchanged = DEFAULTS
 
     Known from Transfer 2.5 (nvidia-cosmos/cosmos-transfer2.5#11): strong controls can give the input back.
     """
-    source = survey_of_input(output)
+    source = output.input_survey
     if source is None:
         return
     ssim, edges = likeness(output.survey.small, source.small)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from cosmos_core.checks.source import survey_of_input
 from cosmos_core.extend import Check, Finding, Output, fail
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def moves(output: Output, _spec: Spec | None, *, options: Frozen = DEFAULTS) -> 
     held = longest_hold(output.survey.small, difference=options.difference, jump=options.jump)
     if held <= options.share:
         return
-    source = survey_of_input(output)
+    source = output.input_survey
     allowed = options.share
     if source is not None:
         allowed += longest_hold(source.small, difference=options.difference, jump=options.jump)

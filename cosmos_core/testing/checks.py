@@ -14,7 +14,7 @@ import pytest
 from cosmos_core import canonical, dataset
 from cosmos_core.checks import cosmos_checks
 from cosmos_core.errors import InputError, Level, RefusedError, VerifyError
-from cosmos_core.examine import LEVELS, configured, examine
+from cosmos_core.examine import LEVELS, configured, examine, sizes_of
 from cosmos_core.extend import (
     Artifact,
     Check,
@@ -219,6 +219,14 @@ class CheckContract:
         list(check.look(whole, spec))
 
         assert before == _files(whole.path.parent)
+
+    def test_it_says_which_pictures_it_looks_at(self, check: Check, whole: Output, spec: Spec) -> None:
+        """
+        It takes pictures of no other size than ``pictures`` says, so that nothing is decoded twice.
+        """
+        list(check.look(whole, spec))
+
+        assert whole.sizes <= sizes_of([check])
 
     @pytest.mark.parametrize("kind", BROKEN)
     def test_what_is_no_video_is_never_verified(

@@ -1,0 +1,163 @@
+"""Whether edges, blurred light and motion are those of the input. On a CPU, from the one decode that all checks share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from cosmos_core.extend import Check, Finding, Output, fail, ok, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cosmos_core.extend import Spec
+
+SIZE = (640, 360)
+"""Width and height at which videos are compared. Every threshold here was found at this size."""
+
+
+@attrs.frozen(kw_only=True)
+class Edges:
+    """When edges count as followed."""
+
+    good: float = attrs.field(default=0.75, metadata={"help": "F1 of the edges, 0 to 1, that is close"})
+    poor: float = attrs.field(default=0.5, metadata={"help": "F1 below which it is another picture"})
+    weight: float = attrs.field(
+        default=0.3, metadata={"help": "weight of edge from which on it is asked at all"}
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Blur:
+    """When light and dark count as followed."""
+
+    good: float = attrs.field(
+        default=0.55, metadata={"help": "structure of the blurred pictures, 0 to 1, that is close"}
+    )
+    poor: float = attrs.field(default=0.3, metadata={"help": "structure below which it is another picture"})
+    weight: float = attrs.field(
+        default=0.3, metadata={"help": "weight of vis from which on it is asked at all"}
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Moves:
+    """When motion counts as followed."""
+
+    score: float = attrs.field(
+        default=0.682, metadata={"help": "share of motion near the input's; the bound of cosmos-evaluator"}
+    )
+    beyond_chance: float = attrs.field(
+        default=0.75, metadata={"help": "the same beyond what any video would reach, 0 to 1"}
+    )
+    held: float = attrs.field(
+        default=0.1, metadata={"help": "share of steps that may stand still where the input moves"}
+    )
+
+
+EDGES, BLUR, MOVES = Edges(), Blur(), Moves()
+
+
+def weight_of(spec: Spec | None, kind: str) -> float:
+    """How strongly a control steers *spec*; 0 when it is none of its own."""
+    return 0.0 if spec is None else spec.weights.get(kind, 0.0)
+
+
+def follows_edges(output: Output, spec: Spec | None, *, options: Edges = EDGES) -> Iterator[Finding]:
+    """Compare edges with those of the input, where edge steers with some weight."""
+    if weight_of(spec, "edge") < options.weight or (pair := output.pictures(SIZE)) is None:
+        return
+    from cosmos_core_adherence.measures import edge_f1
+
+    f1 = edge_f1(*pair)
+    bounds = f"{options.good:g} and more is close, below {options.poor:g} another picture"
+    if f1 >= options.good:
+        yield ok(f"the edges of {output.name} are its input's: F1 {f1:.3f} ({bounds})")
+        return
+    say = fail if f1 < options.poor else warn
+    yield say(
+        f"the edges of {output.name} are hardly its input's: F1 {f1:.3f} ({bounds})",
+        hint="look at both side by side; try another seed, or more weight for edge",
+    )
+
+
+def follows_light(output: Output, spec: Spec | None, *, options: Blur = BLUR) -> Iterator[Finding]:
+    """Compare where it is light and dark with the input, where vis steers with some weight."""
+    if weight_of(spec, "vis") < options.weight or (pair := output.pictures(SIZE)) is None:
+        return
+    from cosmos_core_adherence.measures import blur_likeness
+
+    found = blur_likeness(*pair)
+    bounds = f"{options.good:g} and more is close, below {options.poor:g} another picture"
+    said = f"structure {found.structure:.3f}, SSIM {found.ssim:.3f} ({bounds})"
+    if found.structure >= options.good:
+        yield ok(f"{output.name} is light and dark where its input is: {said}")
+        return
+    say = fail if found.structure < options.poor else warn
+    yield say(
+        f"{output.name} is hardly light and dark where its input is: {said}",
+        hint="look at both side by side; try another seed, or more weight for vis",
+    )
+
+
+def follows_motion(output: Output, spec: Spec | None, *, options: Moves = MOVES) -> Iterator[Finding]:
+    """Compare where it moves with the input, for what any control steers.
+
+    A video that stands still invents no motion, so it would score 1: it is told apart first.
+    """
+    if spec is None or not any(spec.weights.values()) or (pair := output.pictures(SIZE)) is None:
+        return
+    from cosmos_core_adherence.measures import motion
+
+    found = motion(*pair)
+    if found.held > options.held:
+        yield warn(
+            f"{output.name} stands still at {found.held:.0%} of the steps at which its input moves, so where it moves "
+            f"says nothing; at most {options.held:.0%} may be",
+            hint="try another seed",
+        )
+        return
+    said = (
+        f"{found.score:.3f} of its motion is near its input's ({options.score:g} and more is close), "
+        f"{found.beyond_chance:.3f} beyond chance ({options.beyond_chance:g} and more)"
+    )
+    if found.score >= options.score and found.beyond_chance >= options.beyond_chance:
+        yield ok(f"{output.name} moves where its input does: {said}")
+        return
+    yield warn(
+        f"{output.name} moves where its input does not: {said}",
+        hint="rain, snow and smoke that were asked for do that too; else try another seed",
+    )
+
+
+CHECKS = (
+    Check(
+        name="control.edge-f1",
+        summary="Edges are those of the input, within two pixels.",
+        look=follows_edges,
+        options=Edges,
+        level="control",
+        pictures=SIZE,
+        order=10,
+    ),
+    Check(
+        name="control.blur-ssim",
+        summary="It is light and dark where the input is.",
+        look=follows_light,
+        options=Blur,
+        level="control",
+        pictures=SIZE,
+        order=20,
+    ),
+    Check(
+        name="control.motion",
+        summary="It moves where the input moves.",
+        look=follows_motion,
+        options=Moves,
+        level="control",
+        pictures=SIZE,
+        required=False,
+        order=30,
+    ),
+)
