@@ -51,6 +51,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/city.py
 	$(BIN)/python benchmarks/city_gates.py --seeds 1..2
+	$(BIN)/python benchmarks/adherence.py
 	$(BIN)/python benchmarks/transfer.py
 
 clean:
