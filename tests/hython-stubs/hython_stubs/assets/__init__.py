@@ -1,0 +1,1 @@
+"""Digital assets in expanded form: reading, judging, and running their Python in the fake."""
