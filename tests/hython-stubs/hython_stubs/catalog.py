@@ -37,7 +37,11 @@ class ParmRow:
     @property
     def components(self) -> tuple[str, ...]:
         """Names of the single parameters: ``sizex sizey sizez``, ``f1 f2 f3``."""
-        return (self.name,) if self.size == 1 else tuple(self.name + self.suffix[row] for row in range(self.size))
+        return (
+            (self.name,)
+            if self.size == 1
+            else tuple(self.name + self.suffix[row] for row in range(self.size))
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,11 @@ class Catalog:
 
     def versions(self, category: str, name: str) -> list[str]:
         """Full names of which *name* is the part without a version, oldest first."""
-        return [one for one in self.of(category) if one == name or re.fullmatch(re.escape(name) + r"::[\d.]+", one)]
+        return [
+            one
+            for one in self.of(category)
+            if one == name or re.fullmatch(re.escape(name) + r"::[\d.]+", one)
+        ]
 
     def near(self, category: str, name: str) -> list[str]:
         """Names that may have been meant."""
@@ -118,7 +126,8 @@ def _exists(evidence: str, rank: int) -> bool:
 
 
 def _parm(name: str, row: dict[str, Any], category: str) -> ParmRow:
-    kind, size = _KIND.fullmatch(row["kind"]).groups() if "kind" in row else ("", "")
+    said = _KIND.fullmatch(row.get("kind", ""))
+    kind, size = said.groups() if said else ("", "")
     return ParmRow(
         name=name,
         kind=kind,

@@ -41,6 +41,8 @@ class Desk:
     files: deque[str] = field(default_factory=deque)
     """Answers of the file chooser."""
     panes: dict[str, Any] = field(default_factory=dict)
+    panels: set[str] = field(default_factory=set)
+    """Names of the installed Python panels."""
     backgrounds: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def pump(self, rounds: int = 1) -> None:
@@ -70,20 +72,25 @@ class UI:
             "ui.readInput": self.read_input,
             "ui.readMultiInput": self.read_multi,
             "ui.setStatusMessage": self.status,
-            "ui.addEventLoopCallback": lambda callback: self._desk.callbacks.append(callback),
+            "ui.addEventLoopCallback": lambda callback: self._desk.callbacks.append(callback),  # noqa: PLW0108 - the desk is another one after each reset
             "ui.removeEventLoopCallback": self.remove_callback,
             "ui.eventLoopCallbacks": lambda: tuple(self._desk.callbacks),
             "ui.selectFile": lambda *_, **__: self._desk.files.popleft() if self._desk.files else "",
-            "ui.openUrl": lambda url: self._desk.urls.append(url),
-            "ui.showInFileBrowser": lambda path: self._desk.shown.append(path),
+            "ui.openUrl": lambda url: self._desk.urls.append(url),  # noqa: PLW0108 - the desk is another one after each reset
+            "ui.showInFileBrowser": lambda path: self._desk.shown.append(path),  # noqa: PLW0108 - the desk is another one after each reset
             "ui.paneTabOfType": self.pane,
             "ui.curDesktop": lambda: make(self._session.hou.Desktop, self._desk),
             "Desktop.createFloatingPaneTab": self.float_pane,
+            "pypanel.interfaceByName": lambda name: (
+                make(self._session.hou.PythonPanelInterface, name) if name in self._desk.panels else None
+            ),
             "HelpBrowser.setUrl": lambda _, url: self._desk.urls.append(url),
             "HelpBrowser.showUI": lambda *_: None,
             "PaneTab.setIsCurrentTab": lambda _: None,
             "SceneViewer.curViewport": lambda _: make(self._session.hou.GeometryViewport, "persp1"),
-            "GeometryViewport.settings": lambda me: make(self._session.hou.GeometryViewportSettings, me._fake),
+            "GeometryViewport.settings": lambda me: make(
+                self._session.hou.GeometryViewportSettings, me._fake
+            ),
             "GeometryViewport.camera": lambda _: self._session.viewport_camera,
             "GeometryViewportSettings.backgroundImage": lambda _, view, layer=1: make(
                 self._session.hou.GeometryViewportBackground, (view._fake[1], layer)
@@ -119,14 +126,18 @@ class UI:
         self._desk.dialogs.append(Dialog(text, title or "", tuple(buttons), details or "", level))
         return self._answer(tuple(buttons), 0)
 
-    def read_input(self, text: str, buttons: tuple[str, ...] = ("OK",), *_: Any, **words: Any) -> tuple[int, str]:
+    def read_input(
+        self, text: str, buttons: tuple[str, ...] = ("OK",), *_: Any, **words: Any
+    ) -> tuple[int, str]:
         """Ask for a line."""
         self._desk.dialogs.append(Dialog(text, words.get("title") or "", tuple(buttons)))
         return self._answer((*buttons, ""), (0, words.get("initial_contents") or ""))
 
     def read_multi(self, text: str, labels: Any, *_: Any, **words: Any) -> tuple[int, tuple[str, ...]]:
         """Ask for several lines."""
-        self._desk.dialogs.append(Dialog(text, words.get("title") or "", tuple(words.get("buttons", ("OK",)))))
+        self._desk.dialogs.append(
+            Dialog(text, words.get("title") or "", tuple(words.get("buttons", ("OK",))))
+        )
         initial = tuple(words.get("initial_contents") or [""] * len(labels))
         return self._answer((*words.get("buttons", ("OK",)), ""), (0, initial))
 

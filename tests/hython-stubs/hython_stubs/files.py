@@ -37,7 +37,7 @@ class Files:
             "hipFile.hasUnsavedChanges": lambda: self._session.unsaved,
             "hipFile.save": self.save,
             "hipFile.load": self.load,
-            "hipFile.clear": lambda *_, **__: self._session.clear_scene() or True,
+            "hipFile.clear": self.clear,
             "hipFile.saveAsBackup": self.save_as_backup,
             "hipFile.setName": lambda name: setattr(self._session, "hip", name),
             "fileReferences": lambda *_, **__: tuple(self._session.references),
@@ -50,6 +50,9 @@ class Files:
             "getenv": lambda name, default=None: os.environ.get(name, default),
             "expandString": lambda text, *_: self._session.expand(text, self._session.pwd, None),
             "text.expandString": lambda text, *_: self._session.expand(text, self._session.pwd, None),
+            "text.expandStringAtFrame": lambda text, frame, *_: self._session.expand(
+                text, self._session.pwd, frame
+            ),
             "applicationVersion": lambda *_: self._build(),
             "applicationVersionString": lambda: ".".join(map(str, self._build())),
             "applicationName": lambda: "houdini" if self._session.desk.here else "hython",
@@ -81,6 +84,11 @@ class Files:
         self._session.frame = float(frame)
         for node in self._session.root.each():
             node.cooked = False
+
+    def clear(self, *_: Any, **__: Any) -> bool:
+        """Forget the scene."""
+        self._session.clear_scene()
+        return True
 
     def save(self, file_name: str | None = None, *_: Any, **__: Any) -> None:
         """Write the scene, and from then on be called so."""
@@ -143,7 +151,9 @@ class Files:
             self._wire(row)
         self._session.hip, self._session.unsaved = file_name, False
         if lost:
-            raise self._session.hou.LoadWarning(f"incomplete asset definitions: {', '.join(sorted(set(lost)))}")
+            raise self._session.hou.LoadWarning(
+                f"incomplete asset definitions: {', '.join(sorted(set(lost)))}"
+            )
 
     def _restore(self, saved: dict[str, Any]) -> bool:
         parent_path, _, name = saved["path"].rpartition("/")

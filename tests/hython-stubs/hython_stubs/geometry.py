@@ -72,7 +72,9 @@ class Geometry:
     def _shape(self, me: Any) -> Shape:
         shape: Shape = me._fake
         if not shape.writable:
-            raise self._session.hou.GeometryPermissionError("geometry can be changed only while its node cooks")
+            raise self._session.hou.GeometryPermissionError(
+                "geometry can be changed only while its node cooks"
+            )
         return shape
 
     def clear(self, me: Any) -> None:
@@ -93,7 +95,9 @@ class Geometry:
             shape.points.append((float(position[0]), float(position[1]), float(position[2])))
         return tuple(make(self._session.hou.Point, (shape, row)) for row in range(start, len(shape.points)))
 
-    def create_polygons(self, me: Any, point_positions: Sequence[Any], is_closed: bool = True) -> tuple[Any, ...]:
+    def create_polygons(
+        self, me: Any, point_positions: Sequence[Any], is_closed: bool = True
+    ) -> tuple[Any, ...]:
         """Many polygons at once, of point numbers or points."""
         shape = self._shape(me)
         start = len(shape.polygons)
@@ -102,7 +106,9 @@ class Geometry:
             if any(not 0 <= one < len(shape.points) for one in numbers):
                 raise self._session.hou.OperationFailed(f"there is no point {max(numbers)}")
             shape.polygons.append(numbers)
-        return tuple(make(self._session.hou.Polygon, (shape, row)) for row in range(start, len(shape.polygons)))
+        return tuple(
+            make(self._session.hou.Polygon, (shape, row)) for row in range(start, len(shape.polygons))
+        )
 
     def add_attrib(self, me: Any, type: Any, name: str, default_value: Any, *_: Any, **__: Any) -> Any:  # noqa: A002
         """Declare an attribute."""
@@ -136,7 +142,9 @@ class Geometry:
             size = len(default) if isinstance(default, tuple | list) else 1
             one = default[0] if size > 1 else default
             if not isinstance(one, python):
-                raise self._session.hou.OperationFailed(f"{name} holds {type(one).__name__}s, not {python.__name__}s")
+                raise self._session.hou.OperationFailed(
+                    f"{name} holds {type(one).__name__}s, not {python.__name__}s"
+                )
             count = len(shape.polygons if scope == "prim" else shape.points)
             if len(values) != count * size:
                 raise self._session.hou.InvalidSize(f"{name} needs {count * size} values, not {len(values)}")
@@ -149,6 +157,8 @@ class Geometry:
 
     def _getter(self, scope: str) -> Callable[[Any, str], tuple[Any, ...]]:
         def getter(me: Any, name: str) -> tuple[Any, ...]:
+            if (scope, name) == ("point", "P"):
+                return tuple(number for point in me._fake.points for number in point)
             values = self._values(me, scope, name)
             return tuple(x for one in values for x in (one if isinstance(one, tuple) else (one,)))
 

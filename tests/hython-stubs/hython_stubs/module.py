@@ -47,18 +47,22 @@ class Hou:
         self.__dict__["_behaviours"] = behaviours
         names: dict[str, Any] = {}
         for record in spec.classes.values():
+            if "type" in record.bases:
+                continue  # SWIG's own metaclass, which nobody calls
             names[record.name] = self._made_class(record, names)
         self.__dict__["_annotations"] = Annotations(names, spec.aliases)
         self.__dict__.update(names)
-        for record in spec.functions.values():
-            self.__dict__[record.name] = self._function(record, "")
+        for function in spec.functions.values():
+            self.__dict__[function.name] = self._function(function, "")
         for name in spec.untyped:
             self.__dict__.setdefault(name, self._untold(name))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise AttributeError(f"module 'hou' has no attribute {name!r} in Houdini {self._spec_of_stub.version}")
+        raise AttributeError(
+            f"module 'hou' has no attribute {name!r} in Houdini {self._spec_of_stub.version}"
+        )
 
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("__"):
@@ -66,9 +70,11 @@ class Hou:
         self.__dict__[name] = value
 
     def _made_class(self, record: Class, names: dict[str, Any]) -> type:
-        bases = tuple(names.get(base) or {"Exception": Exception}.get(base, object) for base in record.bases)
-        is_error = any(isinstance(base, type) and issubclass(base, Exception) for base in bases)
-        bases = tuple(base for base in bases if base is not object) or (() if is_error else (Closed,))
+        above: tuple[type, ...] = tuple(
+            Exception if base == "Exception" else names[base] for base in record.bases if base != "object"
+        )
+        is_error = any(issubclass(base, Exception) for base in above)
+        bases = above or (Closed,)
         content: dict[str, Any] = {"__module__": "hou"} | ({} if is_error else {"__slots__": ()})
         for function in record.functions.values():
             if not function.name.startswith("__"):
@@ -153,8 +159,8 @@ def _refuse_construction(self: Any, *_: Any, **__: Any) -> None:
     raise AttributeError(f"No constructor defined for hou.{type(self).__name__}")
 
 
-def make(kind: type, state: Any) -> Any:
+def make(kind: Any, state: Any) -> Any:
     """An object of a class that has no constructor, with what the behaviours know of it."""
-    made = object.__new__(kind)
+    made: Any = object.__new__(kind)
     made._fake = state
     return made

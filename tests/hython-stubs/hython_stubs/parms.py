@@ -181,7 +181,9 @@ class Parms:
         """Set all of a tuple."""
         parms = me._fake
         if len(values) != parms.row.size:
-            raise self._session.hou.InvalidSize(f"{parms.name} has {parms.row.size} components, not {len(values)}")
+            raise self._session.hou.InvalidSize(
+                f"{parms.name} has {parms.row.size} components, not {len(values)}"
+            )
         parms.values[:] = [self._checked(parms.row, value) for value in values]
         self._session.touch(parms.node)
 
@@ -205,7 +207,9 @@ class Parms:
 
     def _token(self, row: ParmRow, value: str) -> Any:
         if value not in row.tokens:
-            known = f"one of {', '.join(row.tokens)}" if row.tokens else "only labels are known, set it by index"
+            known = (
+                f"one of {', '.join(row.tokens)}" if row.tokens else "only labels are known, set it by index"
+            )
             raise self._session.hou.OperationFailed(f"{row.name} has no menu item {value!r}: {known}")
         return value
 
@@ -240,7 +244,8 @@ class Parms:
 
     def at_frame(self, me: Any, frame: float) -> Any:
         """The value at another frame."""
-        return self._value(*me._fake, frame)
+        parms, at = me._fake
+        return self._value(parms, at, frame)
 
     def press(self, me: Any, *_: Any) -> None:
         """Do what the session was told the button does."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery
+import operator
 import os
 import re
 import sys
@@ -167,8 +169,10 @@ class Session:
     def evaluate(self, expression: str, frame: float | None) -> float:
         """The few expressions that Houdini itself puts into parameters."""
         at = self.frame if frame is None else frame
-        known = {"$F": at, "$FF": at, "$FSTART": self.frame_range[0], "$FEND": self.frame_range[1]}
-        return float(known[expression] if expression in known else expression)
+        known = {"$FSTART": self.frame_range[0], "$FEND": self.frame_range[1], "$FF": at, "$F": at}
+        for name, value in known.items():
+            expression = expression.replace(name, repr(float(value)))
+        return _arithmetic(ast.parse(expression, mode="eval").body)
 
     def expand(self, text: str, node: Node, frame: float | None) -> str:
         """Variables in a text: ``$HIP $HIPNAME $JOB $OS $F4``, then the environment's."""
@@ -187,6 +191,25 @@ class Session:
             lambda match: names.get(match[1], os.environ.get(match[1], match[0])),
             text,
         )
+
+
+_OPERATIONS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def _arithmetic(node: ast.expr) -> float:
+    """The value of an expression of numbers; anything more is not the fake's to know."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return float(node.value)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_arithmetic(node.operand)
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
+        return float(_OPERATIONS[type(node.op)](_arithmetic(node.left), _arithmetic(node.right)))
+    raise NotImplementedError(f"the fake cannot evaluate {ast.unparse(node)}")
 
 
 _SESSION: list[Session] = []

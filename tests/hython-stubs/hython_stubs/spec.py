@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
 import os
 import pickle
 import tempfile
@@ -138,7 +137,9 @@ def parse(text: str) -> Spec:
 
 
 def _class(node: ast.ClassDef) -> Class:
-    functions, members, attributes = {}, [], []
+    functions: dict[str, Function] = {}
+    members: list[str] = []
+    attributes: list[str] = []
     for item in node.body:
         if isinstance(item, ast.FunctionDef):
             static = any(ast.unparse(one) == "staticmethod" for one in item.decorator_list)

@@ -98,7 +98,9 @@ class Tree:
             **categories,
             "OpNodeTypeCategory.name": lambda me: me._fake,
             "NodeTypeCategory.name": lambda me: me._fake,
-            "NodeTypeCategory.nodeType": lambda me, name: self._type(self._session.catalog.find(me._fake, name)),
+            "NodeTypeCategory.nodeType": lambda me, name: self._type(
+                self._session.catalog.find(me._fake, name)
+            ),
             "NodeTypeCategory.nodeTypes": lambda me: {
                 name: self._type(row) for name, row in self._session.catalog.of(me._fake).items()
             },
@@ -133,13 +135,18 @@ class Tree:
             "Node.moveToGoodPosition": lambda me, *_, **__: self._session.hou.Vector2(0, 0),
             "Node.layoutChildren": lambda me, *_, **__: None,
             "Node.setCurrent": self.set_current,
-            "Node.setGenericFlag": lambda me, flag, value: me._fake.flags.update({flag._fake[1]: bool(value)}),
+            "Node.setGenericFlag": lambda me, flag, value: me._fake.flags.update(
+                {flag._fake[1]: bool(value)}
+            ),
             "OpNode.cook": self.cook,
             "OpNode.needsToCook": lambda me, *_: not me._fake.cooked,
             "OpNode.addError": lambda me, message, *_: me._fake.errors.append(message),
             "OpNode.addWarning": lambda me, message, *_: me._fake.warnings.append(message),
-            "OpNode.hdaModule": lambda me: self._session.asset_module(me._fake),
-            "OpNode.hm": lambda me: self._session.asset_module(me._fake),
+            "OpNode.hdaModule": lambda me: make(
+                self._session.hou.HDAModule, self._session.asset_module(me._fake)
+            ),
+            "OpNode.hm": lambda me: make(self._session.hou.HDAModule, self._session.asset_module(me._fake)),
+            "HDAModule.__getattr__": lambda me, name: getattr(me._fake, name),
             "OpNode.isTimeDependent": lambda me, *_: False,
             "SopNode.geometry": self.geometry,
             "SopNode.inputGeometry": self.input_geometry,
@@ -219,7 +226,9 @@ class Tree:
         row = self._row(parent, node_type_name, exact=exact_type_name)
         if node_name and not re.fullmatch(r"[A-Za-z_][\w.]*", node_name) and not force_valid_node_name:
             raise failed(f"{node_name!r} is no name for a node")
-        name = self._free(parent, re.sub(r"\W", "_", node_name or row.name.split("::")[-1 if "::" not in row.name else 0]))
+        name = self._free(
+            parent, re.sub(r"\W", "_", node_name or row.name.split("::")[-1 if "::" not in row.name else 0])
+        )
         made = self._session.new(name, row, parent, _HOLDS.get((row.category, row.name.split("::")[0]), ""))
         self._session.touch(made)
         if run_init_scripts:
@@ -243,7 +252,9 @@ class Tree:
                 if elsewhere
                 else f"near are {', '.join(catalog.near(category, name)) or 'none'}"
             )
-            raise failed(f"Invalid node type name: {name!r} in {parent.path}, Houdini {catalog.profile}; {why}")
+            raise failed(
+                f"Invalid node type name: {name!r} in {parent.path}, Houdini {catalog.profile}; {why}"
+            )
         return row
 
     def _free(self, parent: Node, wanted: str) -> str:

@@ -6,11 +6,11 @@ Annotations are evaluated as Python would read them, in a namespace of the fake'
 
 from __future__ import annotations
 
-import collections.abc as abc
 import numbers
 import os
 import types
 import typing
+from collections import abc
 from typing import Any
 
 
@@ -60,7 +60,9 @@ class Annotations:
         if not text:
             return Anything
         try:
-            return eval(text.replace("'", ""), {"__builtins__": __builtins__}, self._names)  # text of the stub
+            return eval(
+                text.replace("'", ""), {"__builtins__": __builtins__}, self._names
+            )  # text of the stub
         except (NameError, AttributeError, TypeError):
             return Anything
 

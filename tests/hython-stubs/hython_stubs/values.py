@@ -41,7 +41,7 @@ def _of(size: int) -> dict[str, Callable[..., Any]]:
     def component(row: int) -> Callable[[Any], float]:
         return lambda self: self._fake[row]
 
-    special = {
+    special: dict[str, Callable[..., Any]] = {
         "__init__": init,
         "__getitem__": getitem,
         "__iter__": iterate,

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-
 from hython_stubs.catalog import PROFILES, Catalog, shipped
 from hython_stubs.module import Hou
 from hython_stubs.spec import load, parse
@@ -105,12 +104,18 @@ def test_an_expression_outlives_a_set(hou):
 
 @pytest.mark.parametrize(
     ("houdini_profile", "newest", "karma"),
-    [("20.5", None, False), ("21.0", "rbdmaterialfracture::3.0", True), ("22.0", "rbdmaterialfracture::4.0", True)],
+    [
+        ("20.5", None, False),
+        ("21.0", "rbdmaterialfracture::3.0", True),
+        ("22.0", "rbdmaterialfracture::4.0", True),
+    ],
 )
 def test_each_houdini_has_its_own_types(hou, newest, karma):
     """Code that falls back is tested by choosing a Houdini."""
     sop, lop = hou.sopNodeTypeCategory(), hou.lopNodeTypeCategory()
-    found = [f"rbdmaterialfracture::{n}.0" for n in (4, 3) if hou.nodeType(sop, f"rbdmaterialfracture::{n}.0")]
+    found = [
+        f"rbdmaterialfracture::{n}.0" for n in (4, 3) if hou.nodeType(sop, f"rbdmaterialfracture::{n}.0")
+    ]
 
     assert newest == (found[0] if found else None)
     assert karma == (hou.nodeType(lop, "karmarendersettings") is not None)

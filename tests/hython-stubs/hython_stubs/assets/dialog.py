@@ -22,7 +22,9 @@ TYPES = {
 }  # fmt: skip
 FOLDERS = {"group", "groupsimple", "groupcollapsible", "groupradio"}
 MULTI = {"multiparm", "multiscroll", "multiswitcher"}
-_TOKEN = re.compile(r'\s+|(?P<comment>#[^\n]*)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[{}\[\]])|(?P<word>[^\s{}\[\]"]+)')
+_TOKEN = re.compile(
+    r'\s+|(?P<comment>#[^\n]*)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[{}\[\]])|(?P<word>[^\s{}\[\]"]+)'
+)
 
 
 class Broken(ValueError):

@@ -20,21 +20,56 @@ from typing import TYPE_CHECKING
 from hython_stubs.assets import dialog, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator, Iterator
 
-TABLES = {"Sop", "Driver", "Top", "Lop", "Object", "Cop", "Cop2", "Vop", "Shop", "Dop", "Chop", "Vopnet", "Manager"}
+TABLES = {
+    "Sop",
+    "Driver",
+    "Top",
+    "Lop",
+    "Object",
+    "Cop",
+    "Cop2",
+    "Vop",
+    "Shop",
+    "Dop",
+    "Chop",
+    "Vopnet",
+    "Manager",
+}
 INDEX_KEYS = (
     "Operator Label Path Icon Table License Extra User Inputs Outputs Subnet Python Empty Modified".split()
 )
-REQUIRED = ("DialogScript", "CreateScript", "TypePropertiesOptions", "Tools.shelf", "ExtraFileOptions", "Help")
+REQUIRED = (
+    "DialogScript",
+    "CreateScript",
+    "TypePropertiesOptions",
+    "Tools.shelf",
+    "ExtraFileOptions",
+    "Help",
+)
 OPTIONS = {
     "CheckExternal": 1, "ContentsCompressionType": 1, "ForbidOutsideParms": 1, "GzipContents": 1, "LockContents": 1,
     "MakeDefault": 1, "ParmsFromVfl": 0, "PrefixDroppedParmLabel": 0, "PrefixDroppedParmName": 0,
     "SaveCachedCode": 0, "SaveIcon": 1, "SaveSpareParms": 0, "UnlockOnCreate": 0, "UseDSParms": 1,
 }  # fmt: skip
-EVENTS = ("PythonModule", "OnCreated", "OnLoaded", "OnDeleted", "OnUpdated", "OnNameChanged", "OnInputChanged")
+EVENTS = (
+    "PythonModule",
+    "OnCreated",
+    "OnLoaded",
+    "OnDeleted",
+    "OnUpdated",
+    "OnNameChanged",
+    "OnInputChanged",
+)
 TOOL_MODULES = {"Sop": "soptoolutils", "Driver": "drivertoolutils", "Lop": "loptoolutils", "Top": "toptoolutils", "Object": "objecttoolutils"}  # fmt: skip
-_BESIDE = {"Contents.createtimes", "Contents.modtimes", "Contents.houdini_versions", ".OPdummydefs", ".OPfallbacks"}
+_BESIDE = {
+    "Contents.createtimes",
+    "Contents.modtimes",
+    "Contents.houdini_versions",
+    ".OPdummydefs",
+    ".OPfallbacks",
+}
 _MODIFIED = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_#]*")
 
@@ -100,7 +135,7 @@ class _Library:
     def _text(self, path: Path) -> str:
         return path.read_bytes().decode("utf-8")
 
-    def _sections(self, place: Path) -> Iterator[Finding]:
+    def _sections(self, place: Path) -> Generator[Finding, None, dict[str, str] | None]:
         """Check a ``Sections.list`` against the folder; returns section names to files."""
         where = (place / "Sections.list").relative_to(self.folder).as_posix()
         path = place / "Sections.list"
@@ -139,7 +174,7 @@ class _Library:
             if not known and not (path.name == "Contents.dir" and "Contents.gz" in files):
                 yield self._say("sections.unlisted", where, f"{path.name} is there and not listed")
 
-    def _index(self) -> Iterator[Finding]:
+    def _index(self) -> Generator[Finding, None, list[dict[str, str]]]:
         path = self.folder / "INDEX__SECTION"
         if not path.is_file():
             return []
@@ -154,7 +189,7 @@ class _Library:
                 if not match or (match[3] and len(match[1]) + 1 + len(match[2]) != 14):
                     yield self._say("index.column", path.name, f"{line!r}: values begin in column 15")
                     continue
-                record[match[1]] = match[3].rstrip() if match[1] not in ("Extra",) else match[3]
+                record[match[1]] = match[3].rstrip() if match[1] != "Extra" else match[3]
             wanted = [key for key in INDEX_KEYS if key != "Outputs" or "Outputs" in record]
             if list(record) != wanted:
                 yield self._say("index.keys", path.name, f"the keys are {', '.join(wanted)}, in this order")
@@ -218,12 +253,23 @@ class _Definition:
             yield from self._extra(listed)
         if self._has("Tools.shelf"):
             yield from self._tools()
-        if self._has("Help") and (help_ := self._read("Help").strip()) and not help_.startswith(("=", "#type")):
+        if (
+            self._has("Help")
+            and (help_ := self._read("Help").strip())
+            and not help_.startswith(("=", "#type"))
+        ):
             yield self._say("help.title", "Help", "a help card begins with = Title =")
         yield from self._icon()
 
     def _bytes(self, listed: dict[str, str]) -> Iterator[Finding]:
-        for file in ("DialogScript", "CreateScript", "TypePropertiesOptions", "Tools.shelf", *EVENTS, "PythonCook"):
+        for file in (
+            "DialogScript",
+            "CreateScript",
+            "TypePropertiesOptions",
+            "Tools.shelf",
+            *EVENTS,
+            "PythonCook",
+        ):
             if file in listed and self._has(file):
                 raw = (self.place / file).read_bytes()
                 if raw.startswith(b"\xef\xbb\xbf") or b"\r" in raw:
@@ -231,18 +277,24 @@ class _Definition:
 
     def _python(self, listed: dict[str, str]) -> Iterator[Finding]:
         if (self.record.get("Python") == "true") != ("PythonCook" in listed):
-            yield self._say("index.python", "PythonCook", "Python is true if and only if there is a PythonCook")
+            yield self._say(
+                "index.python", "PythonCook", "Python is true if and only if there is a PythonCook"
+            )
         if self.record.get("Subnet") == "true" and "Contents.gz" not in listed:
             yield self._say("index.subnet", "Contents.dir", "Subnet is true and there is no Contents")
         if ("InternalFileOptions" in listed) != ("Contents.gz" in listed):
-            yield self._say("definition.internal", "InternalFileOptions", "it belongs to subnets, and to all of them")
+            yield self._say(
+                "definition.internal", "InternalFileOptions", "it belongs to subnets, and to all of them"
+            )
         for file in (*EVENTS, "PythonCook"):
             if file in listed and self._has(file):
                 yield from self._compiles(file, self._read(file), "python.syntax")
         if "PythonCook" in listed and (
             not self._has("FunctionName") or self._read("FunctionName") != self.record.get("Operator")
         ):
-            yield self._say("python.function", "FunctionName", "it must hold the operator's name and no line feed")
+            yield self._say(
+                "python.function", "FunctionName", "it must hold the operator's name and no line feed"
+            )
 
     def _compiles(self, file: str, text: str, rule: str) -> Iterator[Finding]:
         try:
@@ -302,8 +354,7 @@ class _Definition:
         if "script_callback" in tags and "script_callback_language" not in tags:
             yield say("parm.language", "without a language its callback is taken for HScript")
 
-    def _menu(self, parm: dialog.Parm, say: object) -> Iterator[Finding]:
-        assert callable(say)
+    def _menu(self, parm: dialog.Parm, say: Callable[[str, str], Finding]) -> Iterator[Finding]:
         found = parm.block.first("menu")
         if found is None or "[]" in found.words:
             return
@@ -335,10 +386,14 @@ class _Definition:
         matched = [re.fullmatch(r"(\w+) := (\d+);", line) for line in lines]
         said = {match[1]: int(match[2]) for match in matched if match}
         if not all(matched) or said.keys() != OPTIONS.keys():
-            yield self._say("options.form", "TypePropertiesOptions", f"it is {len(OPTIONS)} lines Key := value;")
+            yield self._say(
+                "options.form", "TypePropertiesOptions", f"it is {len(OPTIONS)} lines Key := value;"
+            )
         for key, value in said.items():
             if OPTIONS.get(key, value) != value:
-                yield self._say("options.value", "TypePropertiesOptions", f"{key} is {OPTIONS[key]} elsewhere")
+                yield self._say(
+                    "options.value", "TypePropertiesOptions", f"{key} is {OPTIONS[key]} elsewhere"
+                )
 
     def _extra(self, listed: dict[str, str]) -> Iterator[Finding]:
         text = self._read("ExtraFileOptions")
@@ -354,7 +409,9 @@ class _Definition:
             yield self._say("extra.cook", "ExtraFileOptions", "PythonCook has no entry here")
         for key in facts:
             if key.split("/")[0] not in listed:
-                yield self._say("extra.lost", "ExtraFileOptions", f"{key} speaks of a section that is not there")
+                yield self._say(
+                    "extra.lost", "ExtraFileOptions", f"{key} speaks of a section that is not there"
+                )
 
     def _tools(self) -> Iterator[Finding]:
         if not self._read("Tools.shelf").strip():

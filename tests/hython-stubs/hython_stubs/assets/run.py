@@ -12,6 +12,7 @@ from hython_stubs.assets.lint import lint
 from hython_stubs.catalog import ParmRow, TypeRow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hython_stubs.tree import Node
@@ -42,7 +43,9 @@ class Asset:
             ValueError: the linter's first finding, and how many there are.
         """
         if findings := lint(folder):
-            raise ValueError(f"{findings[0]} and {len(findings) - 1} more" if findings[1:] else str(findings[0]))
+            raise ValueError(
+                f"{findings[0]} and {len(findings) - 1} more" if findings[1:] else str(findings[0])
+            )
         index = (folder / "INDEX__SECTION").read_text("utf-8")
         return [cls._of(folder, record) for record in filter(None, index.strip("\n").split("\n\n"))]
 
@@ -101,13 +104,11 @@ class Asset:
             raise hou.OperationFailed(f"{parm} of {self.row.name} does nothing")
         phm = types.SimpleNamespace(phm=lambda: self.module(hou), pwd=lambda: node.object)
         told = {"node": node.object, "parm": node.object.parm(parm), "script_value": ""}
-        exec(  # noqa: S102 - the asset's own callback
-            compile(self.callbacks[parm], f"{self.row.name}: {parm}", "exec"), {"hou": phm, "kwargs": told}
-        )
+        exec(compile(self.callbacks[parm], f"{self.row.name}: {parm}", "exec"), {"hou": phm, "kwargs": told})
 
     def _run(self, section: str, names_there: dict[str, Any]) -> None:
         path = self.place / section
-        exec(compile(path.read_text("utf-8"), str(path), "exec"), names_there)  # noqa: S102 - the asset's own script
+        exec(compile(path.read_text("utf-8"), str(path), "exec"), names_there)
 
 
 def _row(parm: dialog.Parm) -> ParmRow:
@@ -134,7 +135,8 @@ def _default(parm: dialog.Parm, kind: str, size: int) -> Any:
     if kind == "Menu":
         tokens = parm.menu[::2]
         return tokens.index(words[0]) if words[0] in tokens else int(words[0])
-    made = {"Float": float, "Int": int, "Toggle": _on, "String": str}.get(kind, str)
+    kinds: dict[str, Callable[[str], Any]] = {"Float": float, "Int": int, "Toggle": _on, "String": str}
+    made = kinds.get(kind, str)
     values = [made(word) for word in words]
     return values if size > 1 else values[0]
 

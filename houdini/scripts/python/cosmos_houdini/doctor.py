@@ -1,0 +1,113 @@
+"""Builds every node we use in a scratch scene of this very Houdini, and prints what is there and what is not, as JSON.
+
+``hython doctor.py``: run by ``cosmos houdini doctor``; the one thing that the first person with a licence does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MARK = "cosmos-doctor: "
+"""Begins the line with the answer: Houdini and plug-ins print what they like beside it."""
+
+
+def examine() -> list[dict[str, Any]]:
+    """Every question with its answer: ``ok``, ``fail`` or ``warn``, and a sentence."""
+    import hou
+
+    from cosmos_houdini import build_scene, command
+
+    answers: list[dict[str, Any]] = []
+
+    def ask(question: str, look: Callable[[], Any]) -> Any:
+        try:
+            said = look()
+        except Exception as error:  # noqa: BLE001 - every question is asked, whatever the one before it did
+            answers.append(
+                {"question": question, "level": "fail", "message": f"{type(error).__name__}: {error}"}
+            )
+            return None
+        answers.append({"question": question, "level": "ok", "message": str(said)})
+        return said
+
+    ask("houdini", lambda: f"{hou.applicationVersionString()}, Python {sys.version.split()[0]}")
+    ask("licence", lambda: _licence(hou))
+    ask("command", command.find)
+    ask("asset", lambda: _asset(hou))
+    ask("city", lambda: _counts(hou, {"seed": 1}))
+    ask("winding", lambda: _winding(hou))
+    ask(
+        "destruction",
+        lambda: (
+            build_scene.city({"seed": 1, "damage": 0.8}, width=1280, height=704, frames=2, fps=24.0).camera
+        ),
+    )
+    ask("export types", lambda: _types(hou))
+    return answers
+
+
+def _licence(hou: Any) -> str:
+    category = str(hou.licenseCategory().name())
+    if category in ("Apprentice", "ApprenticeHD"):
+        raise ValueError(f"{category} draws a watermark into pictures; control passes are refused")
+    return category
+
+
+def _asset(hou: Any) -> str:
+    from cosmos_houdini.scene import CITY_TYPE, SUBMIT_TYPE
+
+    for category, name in ((hou.sopNodeTypeCategory(), CITY_TYPE), (hou.ropNodeTypeCategory(), SUBMIT_TYPE)):
+        if hou.nodeType(category, name) is None:
+            raise LookupError(f"{name} is not installed: its folder was not read from otls")
+    return f"{CITY_TYPE} and {SUBMIT_TYPE} are installed"
+
+
+def _city(hou: Any, parms: dict[str, Any]) -> Any:
+    from cosmos_houdini.build_scene import set_city
+    from cosmos_houdini.nodes import make, op
+    from cosmos_houdini.scene import CITY_TYPE
+
+    street = make(op("/obj"), "geo", "doctor_city")
+    node = make(street, CITY_TYPE, "city")
+    set_city(node, parms)
+    node.cook(force=True)
+    del hou
+    return node.geometry()  # type: ignore[attr-defined]
+
+
+def _counts(hou: Any, parms: dict[str, Any]) -> str:
+    geometry = _city(hou, parms)
+    return f"{geometry.intrinsicValue('pointcount')} points, {geometry.intrinsicValue('primitivecount')} polygons"
+
+
+def _winding(hou: Any) -> str:
+    """The road's upper face must look up: whether fronts are clockwise here is not written down anywhere."""
+    geometry = _city(hou, {"seed": 1})
+    best = max(
+        (prim for prim in geometry.prims() if prim.attribValue("name") == "road"),
+        key=lambda prim: sum(vertex.point().position()[1] for vertex in prim.vertices()),
+    )
+    if best.normal()[1] <= 0:
+        raise ValueError("the road's upper face looks down: polygons are wound the wrong way")
+    return "fronts look outwards"
+
+
+def _types(hou: Any) -> str:
+    lop, driver = hou.lopNodeTypeCategory(), hou.ropNodeTypeCategory()
+    for category, name in ((lop, "sceneimport::2.0"), (lop, "usd_rop"), (driver, "opengl")):
+        if hou.nodeType(category, name) is None:
+            raise LookupError(f"there is no {category.name()}/{name}")
+    return "sceneimport::2.0, usd_rop and opengl are there"
+
+
+if __name__ == "__main__":
+    print(MARK + json.dumps(examine()), flush=True)

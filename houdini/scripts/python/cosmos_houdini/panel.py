@@ -1,0 +1,88 @@
+"""The panel with the queue. Qt is PySide6 from Houdini 21 on, PySide2 before; both are asked for the same few things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+try:
+    from PySide6 import QtCore, QtWidgets
+except ImportError:  # Houdini 20.5
+    from PySide2 import QtCore, QtWidgets
+
+from cosmos_houdini import command, queue
+
+EVERY = 3000
+"""Milliseconds between two looks at the queue."""
+
+
+class QueuePanel(QtWidgets.QWidget):  # type: ignore[misc]
+    """A table of runs that a process of its own fills, so that Houdini never waits for it."""
+
+    def __init__(self, folder: str) -> None:
+        """Show the queue of the workspace around *folder*."""
+        super().__init__()
+        self.folder = folder
+        self.said = QtWidgets.QLabel("")
+        self.said.setWordWrap(True)
+        self.table = QtWidgets.QTableWidget(0, len(queue.COLUMNS))
+        self.table.setHorizontalHeaderLabels(list(queue.COLUMNS))
+        self.table.horizontalHeader().setStretchLastSection(True)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.addWidget(self.said)
+        layout.addWidget(self.table)
+        self._asking: Any = None
+        self._timer = QtCore.QTimer(self)
+        self._timer.timeout.connect(self.look)
+        self._timer.start(EVERY)
+        self.look()
+
+    def look(self) -> None:
+        """Ask for the list, unless somebody asks already."""
+        if self._asking is not None:
+            return
+        try:
+            program = command.find()
+        except command.NotFound as error:
+            self.said.setText(str(error))
+            return
+        environment = QtCore.QProcessEnvironment()
+        for name, value in command.environment().items():
+            environment.insert(name, value)
+        self._asking = QtCore.QProcess(self)
+        self._asking.setProcessEnvironment(environment)
+        self._asking.setWorkingDirectory(self.folder)
+        self._asking.finished.connect(self._heard)
+        self._asking.errorOccurred.connect(self._failed)
+        self._asking.start(program, ["list", "--json"])
+
+    def _heard(self, *_: Any) -> None:
+        process, self._asking = self._asking, None
+        if process is None:
+            return
+        text = bytes(process.readAllStandardOutput().data()).decode("utf-8", "replace")
+        try:
+            self.show_rows(queue.rows(text))
+        except ValueError:
+            words = bytes(process.readAllStandardError().data()).decode("utf-8", "replace").strip()
+            self.said.setText(words.splitlines()[0] if words else "The cosmos command gave no list.")
+        process.deleteLater()
+
+    def _failed(self, *_: Any) -> None:
+        self._asking = None
+        self.said.setText("The cosmos command could not be started.")
+
+    def show_rows(self, rows: list[tuple[str, ...]]) -> None:
+        """Put *rows* into the table."""
+        self.said.setText(f"{len(rows)} runs" if rows else "Nothing in the queue.")
+        self.table.setRowCount(len(rows))
+        for at, row in enumerate(rows):
+            for column, text in enumerate(row):
+                self.table.setItem(at, column, QtWidgets.QTableWidgetItem(text))
+
+
+def make() -> QueuePanel:
+    """What Houdini asks for when the panel opens."""
+    import hou
+
+    return QueuePanel(str(Path(hou.hipFile.path()).parent.resolve()))
