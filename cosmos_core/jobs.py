@@ -278,19 +278,38 @@ class Folders:
 
 
 def owner(state: Path) -> str:
-    """Whose jobs ours are, kept in *state*: random, since two machines may have workspaces of one path and share a host."""
+    """Whose jobs ours are: a random word in a file in *state*, whose name says which folder it was drawn for.
+
+    Random, since two machines may have workspaces of one path and share a host. For one folder, since a workspace may
+    be copied: the copy is another folder, so it draws a word of its own, and neither ends what the other put. A
+    workspace that is moved within its file system keeps its word. One that is moved elsewhere, or comes back from a
+    backup, gets a new one: it still finds its jobs by their keys, and what it lost sight of before stays on the host.
+    Only the image of a whole disk, used twice, goes unnoticed.
+    """
     state.mkdir(parents=True, exist_ok=True)
-    file = state / "owner"
-    if not file.exists():
-        part = file.with_name(f"owner.{secrets.token_hex(4)}.part")
-        write(part, secrets.token_hex(8).encode())
-        try:
-            os.link(part, file)
-        except FileExistsError:
-            pass
-        finally:
-            part.unlink()
+    file = state / f"owner-{_identity(state)}"
+    with suppress(FileNotFoundError):
+        return file.read_text("ascii")
+    part = state / f"{secrets.token_hex(8)}.part"
+    write(part, secrets.token_hex(8).encode())
+    try:
+        os.link(str(part), str(file))
+    except FileExistsError:
+        # Another process of ours was quicker.
+        return file.read_text("ascii")
+    finally:
+        part.unlink()
+    for other in state.glob("owner*"):
+        if other != file:
+            other.unlink(missing_ok=True)
     return file.read_text("ascii")
+
+
+def _identity(folder: Path) -> str:
+    """What tells a folder from each copy of it: its number, and the file system's own, which outlives a new mount."""
+    found = folder.stat()
+    system = os.statvfs(str(folder)).f_fsid if hasattr(os, "statvfs") else found.st_dev
+    return f"{system:x}-{found.st_ino:x}"
 
 
 def order(job: Any) -> dict[str, Any]:
@@ -454,6 +473,23 @@ def replace(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def settle(part: Path, path: Path) -> None:
+    """Give a whole file its name, once its bytes have reached the disk. :func:`sync_folder` does the same for the name."""
+    with part.open("r+b") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """See the names in a folder reach the disk, where a system lets us: Windows does so by itself."""
+    if sys.platform != "win32":
+        fd = os.open(str(folder), os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
 def clone(source: Path, target: Path) -> str:
     """Copy a file to a new one, see it reach the disk, and give the SHA-256 of the copy."""
     copy(source, target, sync=True)
@@ -566,7 +602,7 @@ def _carried(folder: Path) -> bool:
     """Whether the launcher of a job lives."""
     who = read_json(folder / launcher.STARTED) or read_json(folder / launcher.LOCK)
     if who is not None:
-        return {"pid", "birth", "boot"} <= who.keys() and launcher.alive(who)
+        return launcher.carries(folder, who)
     try:
         return time.time() - (folder / launcher.LOCK).stat().st_mtime < BIRTH
     except FileNotFoundError:
@@ -586,5 +622,5 @@ def _ended(folder: Path, *, within: float) -> bool:
 
 def _signal_launcher(folder: Path, number: int) -> None:
     who = read_json(folder / launcher.STARTED)
-    if who is not None and launcher.alive(who):
+    if who is not None and launcher.carries(folder, who):
         os.kill(int(who["pid"]), number)

@@ -20,7 +20,7 @@ imported. What to do stands in ``FOLDER/job.json``::
 It leaves in the folder:
 
 ``launch.lock``   who carries the job; whoever cannot create it starts nothing
-``started.json``  pid, birth and boot of the launcher, and the time
+``started.json``  pid, birth and boot of the launcher, the folder's inode, and the time
 ``alive``         touched every five seconds
 ``events.jsonl``  what happened, numbered from 1
 ``log.txt``       standard output and error of the command, as bytes
@@ -97,7 +97,7 @@ def launch(folder: Path) -> int:
     job = json.loads((folder / JOB).read_text("utf-8"))
     if not job["argv"]:
         return _say(1, f"{folder / JOB} has an empty argv")
-    me = identity(os.getpid())
+    me = dict(identity(os.getpid()), folder=folder.stat().st_ino)
     if not _lock(folder, me):
         return _say(0, "{} was started before".format(job["key"]))
     try:
@@ -160,6 +160,16 @@ def alive(who: dict[str, Any]) -> bool:
     """Whether the very process that :func:`identity` described still runs."""
     born = birth(int(who["pid"]))
     return bool(born) and (born, boot()) == (who["birth"], who["boot"])
+
+
+def carries(folder: Path, who: dict[str, Any]) -> bool:
+    """Whether *who*, as a launcher wrote itself down in *folder*, still runs there. In a copy of the folder nobody does."""
+    if not {"pid", "birth", "boot"} <= who.keys() or not alive(who):
+        return False
+    with contextlib.suppress(FileNotFoundError):
+        here = folder.stat().st_ino
+        return bool(who.get("folder", here) == here)
+    return False
 
 
 def boot() -> str:

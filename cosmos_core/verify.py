@@ -7,14 +7,13 @@ only for bytes that were decoded.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from cosmos_core import canonical
+from cosmos_core import canonical, jobs
 from cosmos_core.errors import (
     Finding,
     VerifyError,
@@ -140,9 +139,8 @@ def _copy(source: Path, target: Path) -> str:
             while block := read.read(1 << 20):
                 digest.update(block)
                 out.write(block)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(target)
+        jobs.settle(part, target)
+        jobs.sync_folder(target.parent)
     finally:
         part.unlink(missing_ok=True)
     return digest.hexdigest()

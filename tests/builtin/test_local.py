@@ -144,7 +144,7 @@ def test_a_root_of_ones_own_is_used(tmp_path: Path):
     handle = session.put(Job(argv=("true",)), "b/1/1")
 
     assert tmp_path / "my root/jobs/b-1-1" == Path(handle.folder)
-    assert not (tmp_path / "state").exists()
+    assert not (tmp_path / "state/jobs").exists()
 
 
 def test_a_root_that_cannot_be_made_is_a_sentence(tmp_path: Path):
@@ -235,6 +235,28 @@ def test_a_pid_that_was_used_again_does_not_look_alive(
     (folder / launcher.STARTED).write_text(json.dumps({**launcher.identity(stranger), **wrong}))
 
     assert JobState.LOST == status(session, handle).state
+
+
+def test_a_copied_workspace_ends_nothing_of_the_first(state: Path, tmp_path: Path):
+    """On a root that both use, it sweeps its own jobs only; of a job in its own copied folder it knows that it is not there."""
+    shared = Host(name="here", root=str(tmp_path / "root"))
+    own = Host(name="here")
+    keys = {"shared": "b/1/1", "own": "c/1/1"}
+    first = [LocalSession.open(host, state) for host in (shared, own)]
+    handles = [
+        begin(each, "import time; time.sleep(60)", key)
+        for each, key in zip(first, keys.values(), strict=True)
+    ]
+    copy = Path(shutil.copytree(state, tmp_path / "copy"))
+    second = [LocalSession.open(host, copy) for host in (shared, own)]
+    copied = second[1].find(keys["own"])
+
+    assert JobState.LOST == status(second[1], copied).state
+    second[1].stop(copied)
+    second[1].remove(copied)
+    assert [(), ()] == [each.sweep((), age=0.0) for each in second]
+    assert [JobState.ACTIVE] * 2 == [status(*each).state for each in zip(first, handles, strict=True)]
+    assert [(key,) for key in keys.values()] == [each.sweep((), age=0.0) for each in first]
 
 
 def test_a_zombie_is_not_alive():

@@ -27,13 +27,13 @@ def bring(source: BinaryIO, target: Path, name: str) -> tuple[str, str]:
             theirs = _pour(source, out, before.st_size)
             after = os.fstat(source.fileno())
             out.flush()
-            os.fsync(out.fileno())
             ours = jobs.digest(out)
         if theirs != ours or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise jobs.DeniedError(
                 f"{name!r} changed while it was fetched", "fetch it after the job has ended"
             )
-        part.replace(target)
+        jobs.settle(part, target)
+        jobs.sync_folder(target.parent)
     finally:
         part.unlink(missing_ok=True)
     return theirs, ours

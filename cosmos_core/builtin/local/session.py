@@ -5,7 +5,6 @@ What happens in the folders is :mod:`cosmos_core.jobs`; the root is the host's o
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,9 +34,8 @@ class LocalSession:
             HostError: when the root cannot be made.
         """
         root = Path(host.root).expanduser() if host.root else state
-        owner = hashlib.sha256(str(state.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        folders = jobs.Folders(root.resolve(), host=host.name, owner=owner)
-        with spoken():
+        with spoken(f"cannot use {state}"):
+            folders = jobs.Folders(root.resolve(), host=host.name, owner=jobs.owner(state))
             folders.make()
         return cls(host=host.name, folders=folders)
 

@@ -11,10 +11,12 @@ silence means a lost line. Beside the job folders of :mod:`cosmos_core.jobs`, th
     cosmos.root                       says that the folder is ours; without it nothing is removed
     cas/sha256/<2>/<digest>           inputs, once each, read-only, whole or not there
     tmp/<digest>.part                 an input on its way in
+    tmp/<digest>.<pid>.copy           a copy of one that came in, until its job's folder is made
 
 Whoever sends an input writes the same bytes to the same places, so several may send one at once without a lock, and
 one that comes back goes on where it was, once digests have told it what is there. A job gets a copy of an input, made
-here, whose digest is taken each time: an input that was damaged meanwhile is dropped and sent anew.
+here, whose digest is taken each time: an input that was damaged meanwhile is dropped and sent anew. The copy of one
+that has just come in is made while the next one comes.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from cosmos_core import jobs, launcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
 HELLO = b"cosmos-core-sftp 1\n"
 MARKER = "cosmos.root"
@@ -192,6 +195,9 @@ class Blobs:
         """Whether copies wait for the disk. It takes longer than all else, so not where :meth:`Far._fresh` helps."""
         self._vouched: dict[str, tuple[int, int, int]] = {}
         """Inputs whose digest was taken on this line's own time, and how they looked then."""
+        self._ahead: dict[str, Future[Path]] = {}
+        """Copies of inputs that came in, for the job that they came for."""
+        self._copier = ThreadPoolExecutor(1)
 
     def path(self, digest: str) -> Path:
         """Where the input of that digest lies, or would."""
@@ -207,10 +213,11 @@ class Blobs:
             [digest, _size(self.part(digest))] for digest, size in blobs if _size(self.path(digest)) != size
         ]
 
-    def receive(self, pieces: Sequence[Sequence[Any]], pipe: Pipe) -> list[str]:
+    def receive(self, pieces: Sequence[Sequence[Any]], pipe: Pipe, *, ahead: bool) -> list[str]:
         """Take ``[digest, whole, offset, size]`` each from the line; give the digests that were not what they said.
 
-        A piece that is the whole of an input makes it appear.
+        A piece that is the whole of an input makes it appear. With *ahead* it is copied at once, for a job that is
+        placed over this very line.
         """
         wrong = []
         for digest, whole, offset, size in pieces:
@@ -220,8 +227,12 @@ class Blobs:
                 for chunk in pipe.chunks(size):
                     seen.update(chunk)
                     out.write(chunk)
-            if size == whole and not self._appear(digest, whole, seen.hexdigest()):
+            if size != whole:
+                continue
+            if not self._appear(digest, whole, seen.hexdigest()):
                 wrong.append(digest)
+            elif ahead:
+                self._ahead[digest] = self._copier.submit(self._copy_ahead, digest)
         return wrong
 
     def finish(self, digest: str, whole: int) -> bool:
@@ -236,7 +247,8 @@ class Blobs:
         """Copy an input into a job's folder; False, and it is dropped, when it is not here or not what it says."""
         source = self.path(digest)
         try:
-            jobs.copy(source, target, sync=self._sync)
+            if not self._take_ahead(digest, target):
+                jobs.copy(source, target, sync=self._sync)
             if self._vouched.get(digest) == _stamp(source):
                 return True
         except FileNotFoundError:
@@ -246,6 +258,32 @@ class Blobs:
                 return True
         source.unlink()
         return False
+
+    def drop_ahead(self) -> None:
+        """Remove the copies that no job took."""
+        while self._ahead:
+            _, made = self._ahead.popitem()
+            with contextlib.suppress(OSError):
+                made.result().unlink()
+
+    def _copy_ahead(self, digest: str) -> Path:
+        target = self._tmp / f"{digest}.{os.getpid()}.copy"
+        try:
+            jobs.copy(self.path(digest), target, sync=self._sync)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
+        return target
+
+    def _take_ahead(self, digest: str, target: Path) -> bool:
+        made = self._ahead.pop(digest, None)
+        try:
+            if made is not None:
+                made.result().replace(target)
+        except OSError:
+            # Whoever copies it now hears what was in the way, if it still is.
+            return False
+        return made is not None
 
     def free(self, needed: set[str], *, dry: bool) -> tuple[int, int]:
         """Remove the inputs that are not *needed*; how many files and bytes that is."""
@@ -335,6 +373,10 @@ class Far:
                     self._pipe.answer({"ok": found})
             self._pipe.busy.clear()
 
+    def leave(self) -> None:
+        """Leave nothing behind that nobody needs."""
+        self._blobs.drop_ahead()
+
     def _open(self, asked: dict[str, Any]) -> str:
         root = Path(asked["root"] or HOME).expanduser()
         with jobs.denied(f"cannot use {root} on {asked['host']}"):
@@ -371,6 +413,7 @@ class Far:
 
     def _plan(self, asked: dict[str, Any]) -> dict[str, Any]:
         self._fresh(asked["key"])
+        self._blobs.drop_ahead()
         return {"folder": self._find(asked), "missing": self._blobs.missing(asked["blobs"])}
 
     def _fresh(self, key: str) -> None:
@@ -383,7 +426,7 @@ class Far:
     def _receive(self, asked: dict[str, Any]) -> list[str]:
         try:
             with jobs.denied("cannot store inputs on {}".format(asked["host"])):
-                return self._blobs.receive(asked["pieces"], self._pipe)
+                return self._blobs.receive(asked["pieces"], self._pipe, ahead=asked["ahead"])
         except jobs.DeniedError as error:
             # The rest of the bytes is on its way and nobody wants it: say why, and hang up.
             self._pipe.answer(_refusal(error, error.hint, error.__cause__))
@@ -556,5 +599,7 @@ def serve(program: bytes) -> None:
     """Be the far end of the line on standard input and output; *program* is the launcher."""
     # What a login shell's start-up files print comes before this.
     os.write(1, HELLO)
+    far = Far(Pipe(0, 1), program)
     with contextlib.suppress(GoneError):
-        Far(Pipe(0, 1), program).serve()
+        far.serve()
+    far.leave()

@@ -34,7 +34,8 @@ class SftpSession:
         self._host = host
         self._options = options
         self._own_keys = state / known.FILE
-        self._owner = jobs.owner(state)
+        with spoken(f"cannot use {state}"):
+            self._owner = jobs.owner(state)
         self._lines: list[Line] = []
         """The first asks and transfers; the others only transfer."""
         self._lock = threading.RLock()
@@ -56,9 +57,7 @@ class SftpSession:
             InputError: its address is none.
         """
         options = host.options if isinstance(host.options, SftpOptions) else SftpOptions()
-        with spoken(f"cannot use {state}"):
-            state.mkdir(parents=True, exist_ok=True)
-            made = cls(host, state, options)
+        made = cls(host, state, options)
         with made.lines(1):
             return made
 

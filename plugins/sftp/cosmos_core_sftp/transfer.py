@@ -4,9 +4,9 @@ A large file is a list of pieces ``[offset, size]``. What of it is on the other 
 both sides take digests chunk by chunk, and the pieces are what differs or is missing. So it does not matter who left
 it there, in which order it came, or where it was cut.
 
-Nothing waits for a disk. What a power cut here spoils is fetched again, or betrayed by its digest when it is verified;
-what one there spoils is a copy in a job that never started (:meth:`cosmos_core_sftp.far.Far._fresh`) or an input whose
-digest is taken whenever a job gets a copy.
+What comes home has reached the disk before it has its name, in threads that wait for the disk while the next file
+comes. What goes out waits for no disk: what a power cut there spoils is a copy in a job that never started
+(:meth:`cosmos_core_sftp.far.Far._fresh`) or an input whose digest is taken whenever a job gets a copy.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from cosmos_core_sftp import far
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from cosmos_core.extend import Handle, Input, Job, RemoteFile, Report
@@ -42,6 +43,8 @@ WORTH = 1 << 22
 _T = TypeVar("_T")
 STEP = 1 << 20
 """Bytes between two reports."""
+SYNCS = 8
+"""Files that wait for the disk at a time: one flush of its journal serves them all."""
 
 
 @attrs.frozen
@@ -106,9 +109,9 @@ class Upload:
         ]
         deals = deal(pieces, self._lines_for(pieces))
         with self._session.lines(len(deals)) as lines:
-            wrong = together(
-                self._stream, [(line, items, part) for line, part in zip(lines, deals, strict=True)]
-            )
+            parts = zip(lines, deals, strict=True)
+            # The job is placed over the first line: copies that the far end of another would make are of no use.
+            wrong = together(self._stream, [(line, items, part, line is lines[0]) for line, part in parts])
         self._settle(items, deals, {digest for each in wrong for digest in each})
 
     def done(self) -> None:
@@ -131,13 +134,14 @@ class Upload:
         for offset, size in pieces or [(item.bytes, 0)]:
             yield Piece(index, offset, size)
 
-    def _stream(self, line: Line, items: Sequence[Input], pieces: Sequence[Piece]) -> list[str]:
+    def _stream(self, line: Line, items: Sequence[Input], pieces: Sequence[Piece], ahead: bool) -> list[str]:
         size = sum(piece.size for piece in pieces)
         asked = [
             [items[piece.file].digest, items[piece.file].bytes, piece.offset, piece.size] for piece in pieces
         ]
         try:
-            answer = line.ask("receive", self._bytes(items, pieces), size=size, pieces=asked, host=self._host)
+            words = {"pieces": asked, "host": self._host, "ahead": ahead}
+            answer = line.ask("receive", self._bytes(items, pieces), size=size, **words)
         except BaseException:
             # Whatever is half said cannot be unsaid.
             line.close()
@@ -206,15 +210,25 @@ class Download:
             _check_listed(file)
         self._files = files
         self._placed: dict[int, Placed] = {}
+        with ThreadPoolExecutor(SYNCS) as self._settling:
+            self._settled: dict[int, Future[None]] = {}
+            self._transfer(files)
+            for each in self._settled.values():
+                each.result()
+        with spoken(f"cannot keep what came of job {self._handle.key}"):
+            for folder in {above for each in self._placed.values() for above in self._above(each.path)}:
+                jobs.sync_folder(folder)
+        return tuple(self._placed[index] for index in range(len(files)))
+
+    def _transfer(self, files: Sequence[RemoteFile]) -> None:
         pieces = [piece for index, file in enumerate(files) for piece in self._pieces(index, file)]
         count = self._session.connections() if sum(piece.size for piece in pieces) > WORTH else 1
         deals = deal(pieces, count)
         with self._session.lines(len(deals)) as lines:
             together(self._receive, list(zip(lines, deals, strict=True)))
         for index, file in enumerate(files):
-            if index not in self._placed:
+            if index not in self._settled:
                 self._finish(index, file)
-        return tuple(self._placed[index] for index in range(len(files)))
 
     def _pieces(self, index: int, file: RemoteFile) -> Iterator[Piece]:
         part = self._part(file)
@@ -301,10 +315,26 @@ class Download:
         )
 
     def _appear(self, index: int, file: RemoteFile, digest: str) -> None:
+        """Let a whole file have its name as soon as it has reached the disk; nobody waits for that here."""
+        self._settled[index] = self._settling.submit(self._settle, index, file, digest)
+
+    def _settle(self, index: int, file: RemoteFile, digest: str) -> None:
         target = self._into.joinpath(*jobs.parts(file.name))
-        self._part(file).replace(target)
+        try:
+            with spoken(f"cannot fetch {file.name!r} of job {self._handle.key}"):
+                jobs.settle(self._part(file), target)
+        except HostError:
+            self._part(file).unlink(missing_ok=True)
+            raise
         self._tally.add(0, file.name, whole=True)
         self._placed[index] = Placed(path=target, name=file.name, digest=digest, remote_digest=digest)
+
+    def _above(self, path: Path) -> Iterator[Path]:
+        """The folders from a file's own up to the one that all are fetched into."""
+        for folder in path.parents:
+            yield folder
+            if folder == self._into:
+                return
 
     def _part(self, file: RemoteFile) -> Path:
         """Where a file lies until it is whole: under the same name each time, so that a large one is resumed."""

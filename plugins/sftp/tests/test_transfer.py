@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,75 @@ def test_a_download_goes_on_where_it_was_cut(session, sshd, outputs, tmp_path):
     assert sha(f"{handle.folder}/outputs/0.bin") == sha(placed.path) == placed.digest == placed.remote_digest
     assert session.received <= 1.2 * 4 * LARGE
     assert [placed.path] == list((tmp_path / "home/outputs").iterdir())
+
+
+def test_what_comes_home_is_on_the_disk_before_it_has_its_name(session, outputs, tmp_path, monkeypatch):
+    """Each file's bytes, then its name, then the folders that hold the names: a power cut leaves no empty file."""
+    handle = outputs(300_000, LARGE, 0)
+    done = []
+    sync, rename = os.fsync, Path.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (sync(fd), done.append(("sync", str(Path(f"/proc/self/fd/{fd}").readlink()))))
+    )
+    monkeypatch.setattr(
+        Path, "replace", lambda part, to: (rename(part, to), done.append(("name", str(part), str(to))))
+    )
+    placed = session.get(handle, ["outputs"], tmp_path / "home")
+    named = {step[2]: number for number, step in enumerate(done) if step[0] == "name"}
+
+    assert {str(each.path) for each in placed} == named.keys()
+    for number in named.values():
+        assert ("sync", done[number][1]) in done[:number]
+    for folder in (tmp_path / "home", tmp_path / "home/outputs"):
+        assert max(named.values()) < done.index(("sync", str(folder)))
+
+
+def test_a_disk_that_fails_here_leaves_no_file_with_a_name(session, outputs, tmp_path, monkeypatch):
+    """What the disk did not take is not called whole, and what is left of it is not trusted."""
+    handle = outputs(300_000, LARGE)
+
+    def broken(fd):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(HostError, match="Input/output error"):
+        session.get(handle, ["outputs"], tmp_path / "home")
+
+    assert [] == [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    monkeypatch.undo()
+    assert 2 == len(session.get(handle, ["outputs"], tmp_path / "home"))
+
+
+def test_copies_made_ahead_are_taken_or_dropped(session, open_session, host, sshd, root, make_input):
+    """While inputs come in, those before are copied for the job: none is left, also of an upload that was cut."""
+    inputs = [make_input(f"{number}.mp4", 400_000) for number in range(40)]
+
+    def cut(done, total, _=""):
+        if done > total / 2:
+            sshd.cut()
+
+    with pytest.raises(HostError):
+        session.put(job(*inputs), "b/1/1", cut)
+    for _ in range(100):
+        if not list(root.glob("tmp/*.copy")):
+            break
+        time.sleep(0.1)
+    left = list(root.glob("tmp/*.copy"))
+    handle = open_session(host).put(job(*inputs), "b/1/1")
+
+    assert [] == left == list(root.glob("tmp/*.copy"))
+    assert [each.digest for each in inputs] == [sha(f"{handle.folder}/{each.name}") for each in inputs]
+
+
+def test_a_copy_made_ahead_of_another_job_is_not_taken(session, root, make_input):
+    """One that no job took, since its upload failed here, is gone with the next."""
+    clip, wrong = make_input(size=400_000), make_input("wrong.mp4", 400_000)
+    wrong.path.write_bytes(os.urandom(400_000))
+    with pytest.raises(InputError, match="not"):
+        session.put(job(clip, wrong), "b/1/1")
+    session.put(job(), "b/2/1")
+
+    assert [] == list(root.glob("tmp/*.copy"))
 
 
 def test_what_is_left_of_an_upload_is_not_trusted(session, root, make_input):
