@@ -149,7 +149,9 @@ def ask(cosmos):
         ask = Ask(prompt=prompt, backend=backend, seed=seed, options=small.get(backend, {}))
         if backend in {"predict2.5", "cosmos3-omni"}:
             return ask
-        return attrs.evolve(ask, clip=str(street), weights={"edge": 0.6, "depth": 0.4})
+        # Cosmos 3's stand-in sees no colour, so it draws other edges; at such a weight nobody asks for them.
+        weights = {"edge": 0.2, "depth": 0.8} if backend == "cosmos3" else {"edge": 0.6, "depth": 0.4}
+        return attrs.evolve(ask, clip=str(street), weights=weights)
 
     return asked
 

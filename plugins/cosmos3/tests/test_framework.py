@@ -151,7 +151,7 @@ def ask(prompt, clip, seed=1, **options):
         prompt=prompt,
         backend="cosmos3",
         clip=str(clip.folder),
-        weights={"depth": 0.5, "edge": 0.5},
+        weights={"depth": 0.8, "edge": 0.2},
         seed=seed,
         options={"resolution": "256", **options},
     )

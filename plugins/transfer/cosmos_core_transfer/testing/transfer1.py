@@ -205,7 +205,9 @@ def _save(cfg: argparse.Namespace, item: dict[str, Any], block: dict[str, Any], 
         video.write_text(pictures.POINTER.format(seed), "utf-8")
     else:
         shape = {"frames": frames, "fps": cfg.fps, "width": width * times, "height": height * times}
-        pictures.write(video, seed="same" if "same-bytes" in prompt else seed, **shape)
+        pictures.write(
+            video, seed="same" if "same-bytes" in prompt else seed, like=item["visual_input"], **shape
+        )
     if "cut" in prompt:
         whole = video.read_bytes()
         video.write_bytes(whole[: len(whole) // 2])

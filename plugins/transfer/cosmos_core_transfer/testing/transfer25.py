@@ -350,7 +350,12 @@ def _deliver(path: Path, sample: dict[str, Any], made: dict[str, Any]) -> None:
     if "pointer" in prompt:
         path.write_text(pictures.POINTER.format(seed), "utf-8")
         return
-    pictures.write(path, seed="same" if "same-bytes" in prompt else seed, **_shape(made))
+    pictures.write(
+        path,
+        seed="same" if "same-bytes" in prompt else seed,
+        like="" if sample["show_input"] or sample["show_control_condition"] else sample["video_path"],
+        **_shape(made),
+    )
     if "cut" in prompt:
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // 2])
