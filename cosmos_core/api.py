@@ -32,6 +32,7 @@ from cosmos_core.errors import (
     Level,
     ModelError,
     RefusedError,
+    UnknownError,
     VerifyError,
     worst,
 )
@@ -358,8 +359,12 @@ class Cosmos:
         return tuple(rest for rest in rests if rest.seconds)
 
     def plan(self, *, order: str = "long") -> Plan:
-        """How the waiting runs would be worked from now on, by all slots of this workspace."""
+        """How the waiting runs would be worked from now on, by all slots of this workspace as they become free."""
         return self.plugins.plan(*self._to_plan(order))
+
+    def forecast(self, *, order: str = "long") -> Forecast:
+        """What a planner is told: until when slots are busy, and how fast they are."""
+        return self._to_plan(order)[2]
 
     def plan_one_by_one(self) -> Plan:
         """The same with a model load for each run, to compare."""
@@ -370,15 +375,24 @@ class Cosmos:
     def _to_plan(self, order: str) -> tuple[Sequence[Queued], Sequence[Slot], Forecast]:
         from cosmos_core.foresee import Foresight
 
-        slots = [slot for host in self.settings.each_host() for slot in host.each_slot()]
+        slots = self._places()
         waiting = self.store.waiting(limit=100_000)
         known = [run for run in waiting if run.backend in self.plugins.offers(Backend)]
-        busy = {rest.slot: rest.seconds for rest in self.resting()}
-        return (
-            waiting,
-            slots,
-            Foresight(self.store, self.plugins).forecast(known, slots, busy=busy, order=order),
-        )
+        foresight = Foresight(self.store, self.plugins)
+        resting = {rest.slot: rest.seconds for rest in self.resting()}
+        forecast = foresight.forecast(known, [*slots.values()], busy=resting, places=slots, order=order)
+        return waiting, [*slots.values()], forecast
+
+    def _places(self) -> dict[tuple[str, int], Slot]:
+        """The slots of this workspace, by their host's name in the store and their number."""
+        from cosmos_core.work import places
+
+        try:
+            return {(place, slot.index): slot for place, _, slot in places(self.site)}
+        except UnknownError:
+            # A plan can be made where the plugin that reaches a host is not installed.
+            hosts = self.settings.each_host()
+            return {(host.name, slot.index): slot for host in hosts for slot in host.each_slot()}
 
     def export(
         self,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from cosmos_core.extend import Backend
-from cosmos_core.plan import Measured, learn
+from cosmos_core.plan import LOAD, LOAD_ON_CPU, Measured, learn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
     from cosmos_core.hosts import Slot
     from cosmos_core.plugins import Plugins
     from cosmos_core.run import Queued
-    from cosmos_core.store import Store
+    from cosmos_core.store import Store, Underway
+
+SOON = 1.0
+"""Seconds until a slot is free whose batch should have ended by now."""
 
 ByKind = dict[tuple[str, str, str], float]
 """By backend, load key and kind of GPU."""
@@ -36,9 +41,19 @@ class Foresight:
         slots: Sequence[Slot],
         *,
         busy: Mapping[str, float] | None = None,
+        places: Mapping[tuple[str, int], Slot] | None = None,
         order: str = "long",
     ) -> Forecast:
-        """What is known of *slots* for the runs that wait, until when they are *busy*, and who goes first."""
+        """What is known of *slots* for the runs that wait, and who goes first.
+
+        Args:
+            waiting: the runs.
+            slots: where they may be worked.
+            busy: seconds until a slot is free, by its name.
+            places: slots by their host's name in the store and their number: those with an open batch are busy until
+                it is done, as far as what came home of it tells.
+            order: as of :class:`~cosmos_core.extend.Forecast`.
+        """
         examples = {(run.backend, run.load_key): run.id for run in waiting}
         for key, run in examples.items():
             for gpu in {slot.gpu for slot in slots}:
@@ -55,7 +70,13 @@ class Foresight:
             )
             for each in self._store.measured()
         )
-        return learn(history, slots, examples, self._pace, self._load, busy or {}, order)
+        found = [each for each in self._store.underway() if (each.host, each.slot) in (places or {})]
+        keys = {*examples, *((each.backend, each.load_key) for each in found)}
+        known = learn(history, slots, keys, self._pace, self._load, busy or {}, order)
+        until = {
+            (slot := (places or {})[each.host, each.slot]).name: _until(each, slot, known) for each in found
+        }
+        return attrs.evolve(known, busy={**known.busy, **until})
 
     def _look_up(self, key: tuple[str, str], run: str, gpu: str) -> None:
         self._seen.add((*key, gpu))
@@ -67,3 +88,11 @@ class Foresight:
                 self._pace[*key, gpu] = backend.seconds(spec, gpu) / usual
             if backend.load_seconds is not None:
                 self._load[*key, gpu] = backend.load_seconds(spec, gpu)
+
+
+def _until(each: Underway, slot: Slot, known: Forecast) -> float:
+    """Seconds until that batch is done."""
+    there = (each.backend, each.load_key, slot.name)
+    usual = LOAD if slot.gpus else LOAD_ON_CPU
+    load = 0.0 if each.is_loaded else known.load.get(there, usual)
+    return max(SOON, load + known.pace.get(there, 1.0) * each.left - each.ago)

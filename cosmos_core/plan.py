@@ -27,7 +27,7 @@ from cosmos_core.gpus import known
 from cosmos_core.run import Queued
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cosmos_core.hosts import Slot
     from cosmos_core.run import Needs
@@ -45,10 +45,10 @@ LOAD = 240.0
 """Seconds to load a model on a GPU where nobody says otherwise: what an operator measured for Predict 2.5 14B."""
 LOAD_ON_CPU = 1.0
 
-# Tuned with benchmarks/plan.py. A larger part means fewer loads, and more to wait for when a slot is slower than it was.
-PART = 0.97
-PART_UNMEASURED = 0.45
-WORTH = 3.0
+# Tuned with benchmarks/plan.py on the seeds 1000 to 1019, which it does not report. A larger part means fewer loads, and more to wait for when a slot is slower than it was.
+PART = 0.96
+PART_UNMEASURED = 0.5
+WORTH = 2.0
 """What a slot would leave is taken too when it is worth fewer loads than this: one more batch would cost one."""
 
 ENOUGH = 150.0
@@ -194,6 +194,8 @@ class _Pool:
         self._groups: defaultdict[Key, _Group] = defaultdict(_Group)
         self._ranked: dict[Shape, list[tuple[_Rank, int]]] = {}
         self._pressing: frozenset[frozenset[Shape]] = frozenset()
+        self._thrift = 1.0
+        """How much less of the slots' time the work takes if each kind of slot does what it is good at."""
 
     def fill(self, runs: Iterable[tuple[Queued, frozenset[Shape]]]) -> None:
         """Put in *runs*, the shortest first, each with the shapes of slots that can take it."""
@@ -203,6 +205,35 @@ class _Pool:
         for key, group in self._groups.items():
             for place, queue in group.queues.items():
                 self._count(key, place, sum(run.seconds for run in queue))
+        if len(self._fleet) > 1 and (usual := sum(self.work.values())):
+            self._thrift = self._best() / usual
+            for shapes in self.work:
+                self.work[shapes] *= self._thrift
+
+    def _best(self) -> float:
+        """Seconds of slots that all work takes at the least, if each kind of slot does what it is good at.
+
+        The value of a linear program by its dual: the highest over prices of the kinds' time.
+        """
+        kinds = sorted(self._fleet)
+        work: defaultdict[tuple[float, ...], float] = defaultdict(float)
+        for key, group in self._groups.items():
+            for place, queue in group.queues.items():
+                paces = (
+                    self._paces.mean(key, frozenset({kind})) if kind in place.able else math.inf
+                    for kind in kinds
+                )
+                work[tuple(paces)] += sum(run.seconds for run in queue)
+
+        def value(prices: Sequence[float]) -> float:
+            cheapest = (
+                seconds * min(pace * price for pace, price in zip(paces, prices, strict=True))
+                for paces, seconds in work.items()
+            )
+            time = sum(self._fleet[kind] * price for kind, price in zip(kinds, prices, strict=True))
+            return sum(cheapest) * self._fleet.total() / time
+
+        return _highest(value, len(kinds))
 
     @property
     def has_several(self) -> bool:
@@ -278,7 +309,7 @@ class _Pool:
 
     def _count(self, key: Key, at: _Place, seconds: float) -> None:
         self._groups[key].work += seconds
-        self.work[at.able] += seconds * self._paces.mean(key, at.able)
+        self.work[at.able] += seconds * self._paces.mean(key, at.able) * self._thrift
 
     def _is_current(self, rank: _Rank, version: int) -> bool:
         return rank.key in self._groups and self._groups[rank.key].version == version
@@ -291,6 +322,24 @@ class _Pool:
         for shape, ranked in self._ranked.items():
             if (rank := self.rank(key, shape)) is not None:
                 heapq.heappush(ranked, (rank, group.version))
+
+
+def _highest(value: Callable[[Sequence[float]], float], count: int) -> float:
+    """About the highest value over positive prices, the first of which is 1: steps that halve find it."""
+    prices, step = [1.0] * count, 0.5
+    best = value(prices)
+    while step > 0.02:
+        tries = [
+            [*prices[:index], prices[index] * factor, *prices[index + 1 :]]
+            for index in range(1, count)
+            for factor in (1 + step, 1 / (1 + step))
+        ]
+        found = max(((value(each), each) for each in tries), default=(best, prices))
+        if found[0] > best:
+            best, prices = found
+        else:
+            step /= 2
+    return best
 
 
 def _deal(
@@ -421,20 +470,29 @@ def learn(
     """
     own: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
     kind: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
+    latest: defaultdict[str, list[tuple[tuple[str, str, str], float]]] = defaultdict(list)
     for each in history:
         loads = load.get((each.backend, each.load_key, each.gpu), LOAD if each.gpu else LOAD_ON_CPU)
         # A load that took longer than the table says must not make the runs free.
         measured = max(each.seconds - loads, each.seconds / 10) / max(each.predicted, 1e-9)
         own[each.backend, each.load_key, each.slot].append(measured)
         kind[each.backend, each.load_key, each.gpu].append(measured)
+        latest[each.slot].append(((each.backend, each.load_key, each.gpu), measured))
+    usual = {alike: median(found) for alike, found in kind.items()}
+    # How much slower than its kind a slot was of late, whatever it did: what is new to it will be as slow.
+    odd = {
+        slot: median(measured / usual[alike] for alike, measured in found[:REMEMBERED])
+        for slot, found in latest.items()
+    }
     pace: dict[tuple[str, str, str], float] = {}
     loading: dict[tuple[str, str, str], float] = {}
     for key in set(keys):
         for slot in slots:
             there, alike = (*key, slot.name), (*key, slot.gpu)
-            usual = median(kind[alike]) if alike in kind else table.get(alike, 1.0)
-            here = median(own[there][:REMEMBERED]) if there in own else usual
-            pace[there] = here if abs(here / usual - 1) > ODD else usual
+            expected = usual.get(alike, table.get(alike, 1.0))
+            here = median(own[there][:REMEMBERED]) / expected if there in own else odd.get(slot.name, 1.0)
+            pace[there] = expected * (here if abs(here - 1) > ODD else 1.0)
             if alike in load:
                 loading[there] = load[alike]
-    return Forecast(busy=busy, pace=pace, load=loading, measured=frozenset(own), order=order)
+    known = frozenset((*key, slot.name) for key in set(keys) for slot in slots if slot.name in latest)
+    return Forecast(busy=busy, pace=pace, load=loading, measured=known, order=order)

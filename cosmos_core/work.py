@@ -43,7 +43,7 @@ from cosmos_core.errors import (
     VerifyError,
 )
 from cosmos_core.extend import Backend, Plan, PlannedBatch
-from cosmos_core.foresee import Foresight
+from cosmos_core.foresee import SOON, Foresight
 from cosmos_core.plan import arrange, has
 from cosmos_core.run import State
 from cosmos_core.store import PARKED, LeaseLost, StoreGone
@@ -75,9 +75,6 @@ SWEEPING = 30.0
 """Seconds that a worker which ends waits for a sweep under way."""
 TRIES = 3
 """How often outputs that cannot be verified are tried before ``until_idle`` gives them up."""
-
-SOON = 1.0
-"""Seconds until a slot is free whose batch should have ended by now, or is another worker's."""
 
 EVERYTHING = 1_000_000
 """As many, for a worker of a few runs that may stand anywhere in the queue."""
@@ -133,18 +130,18 @@ class Worker:
         self._told: set[tuple[str, int]] = set()
         self._tries: Counter[str] = Counter()
         self._unparked = False
-        places = list(_places(site))
-        self._hosts = {place: host for place, host, _ in places}
+        seats = list(places(site))
+        self._hosts = {place: host for place, host, _ in seats}
         self._seats = [
             Seat(
                 attrs.evolve(site, owner=f"{site.owner}.{index}"),
                 place,
                 host,
                 slot,
-                besides=[other.index for at, _, other in places if at == place and other != slot],
+                besides=[other.index for at, _, other in seats if at == place and other != slot],
                 tries=self._tries,
             )
-            for index, (place, host, slot) in enumerate(places)
+            for index, (place, host, slot) in enumerate(seats)
         ]
 
     def work(self, *, until_idle: bool = False, watch_inbox: bool = False) -> None:
@@ -261,8 +258,7 @@ class Worker:
                 )
                 for run in site.store.held(lease) if lease else ():
                     site.plugins.tell("cosmos_run_moved", run=run, before=State.QUEUED, after=run.state)
-                if lease is not None:
-                    seat.until, seat.is_fresh = time.monotonic() + batch.seconds, False
+                seat.is_fresh = seat.is_fresh and lease is None
                 return lease
         seat.is_fresh = True
         return None
@@ -308,7 +304,13 @@ class Worker:
             return Plan()
         slots = [seat.slot for seat in seats]
         busy = {seat.slot.name: seat.busy for seat in seats if seat.busy or not seat.is_fresh}
-        forecast = self._foresight.forecast(able, slots, busy=busy, order=self._order)
+        forecast = self._foresight.forecast(
+            able,
+            slots,
+            busy=busy,
+            places={(seat.place, seat.slot.index): seat.slot for seat in seats},
+            order=self._order,
+        )
         try:
             return self._site.plugins.plan(able, slots, forecast)
         except PluginError as error:
@@ -359,8 +361,6 @@ class Seat:
         self.free = True
         self.taken = False
         """Another worker's batch is open on the slot: the store would refuse a second."""
-        self.until = 0.0
-        """When the batch it works on is done, by the plan and the monotonic clock."""
         self.is_fresh = True
         """It has done nothing since it last found nothing to do: people may wait for a first result."""
         self.waits = False
@@ -375,10 +375,10 @@ class Seat:
 
     @property
     def busy(self) -> float:
-        """Seconds until it is free, as far as anybody knows; 0 when it is."""
+        """Seconds until it is free, for all that it knows itself; 0 when it is. The store knows what its batch has left."""
         if self.free and not self.taken:
             return self.rest.seconds if self.rest else 0.0
-        return max(SOON, self.until - time.monotonic())
+        return SOON
 
     def adopt(self) -> Lease | None:
         """A batch that its worker left: one whose lease ran out, or whose process on this machine is no more."""
@@ -472,7 +472,7 @@ def _is_over(served: Sequence[Future[None]]) -> bool:
     return len(ended) == len(served) or any(each.exception() is not None for each in ended)
 
 
-def _places(site: Site) -> Iterator[tuple[str, Host, Slot]]:
+def places(site: Site) -> Iterator[tuple[str, Host, Slot]]:
     """Each slot with its host, and the host's name in the store.
 
     A host that is the worker's own machine has the machine's name in it: another machine's worker cannot serve it.

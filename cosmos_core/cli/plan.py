@@ -43,16 +43,16 @@ def ordering(function: Callable[..., None]) -> Callable[..., None]:
 def command(asked: Asked, order: str) -> None:
     """Show how the waiting runs would be worked.
 
-    Batches in the order in which they would start, on which slot, why, and when all would be finished if every slot
-    of this workspace were free now, and what that saves against a model load for each run. Seconds are those that
-    finished batches took, or the backend's own table where none has finished. Nothing is started.
+    Batches in the order in which they would start, on which slot, why, and when all would be finished by the slots of
+    this workspace, each from when what it does now is done, and what that saves against a model load for each run.
+    Seconds are those that finished runs took, or the backend's own table where none has finished. Nothing is started.
     """
     with asked.open() as cosmos:
         plan = cosmos.plan(order=order)
         alone = cosmos.plan_one_by_one()
         paused = cosmos.store.paused()
         resting = cosmos.resting()
-    busy = {rest.slot: rest.seconds for rest in resting}
+        busy = cosmos.forecast().busy
     timed = times(plan.batches, busy)
     finish, last = end(plan.batches, busy), end(alone.batches, busy)
     batches = [

@@ -31,6 +31,7 @@ from cosmos_core.store.records import (
     Timed,
     Traffic,
     Trouble,
+    Underway,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ __all__ = [
     "Timed",
     "Traffic",
     "Trouble",
+    "Underway",
 ]
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import itertools
 import time
 from functools import cached_property
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from cosmos_core.run import Artifact, Attempt, Blame, State
 from cosmos_core.store import rows
-from cosmos_core.store.claims import PAUSED
+from cosmos_core.store.claims import OCCUPIES, PAUSED
 from cosmos_core.store.hashes import Hashes
 from cosmos_core.store.opened import Opened
-from cosmos_core.store.records import Event, Server, Timed, Trouble
+from cosmos_core.store.records import Event, Server, Timed, Trouble, Underway
 from cosmos_core.store.schema import artifact, attempt, batch, event, now, run, setting
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_REMEMBERED_BATCHES = 2000
 _REMEMBERED_TROUBLES = 12
 
 
@@ -123,26 +121,6 @@ class Journal(Opened):
     def _hashes(self) -> Hashes:
         return Hashes()
 
-    def history(self) -> Mapping[tuple[str, str, str], float]:
-        """Measured seconds a run, by backend, load key and kind of GPU: the median over the latest batches.
-
-        A batch counts from its job's start to its last output, over the runs that returned, model load included.
-        """
-        spent = sa.func.max(attempt.c.returned) - sa.func.min(attempt.c.running)
-        asked = (
-            sa.select(batch.c.backend, batch.c.load_key, batch.c.gpu, spent, sa.func.count())
-            .join_from(attempt, batch)
-            .where(attempt.c.returned.is_not(None), attempt.c.running.is_not(None))
-            .group_by(batch.c.id)
-            .order_by(batch.c.opened.desc())
-            .limit(_REMEMBERED_BATCHES)
-        )
-        measured: dict[tuple[str, str, str], list[float]] = {}
-        with self._db.read() as connection:
-            for backend, load_key, gpu, seconds, returned in connection.execute(asked):
-                measured.setdefault((backend, load_key, gpu), []).append(seconds / returned)
-        return {key: median(seconds) for key, seconds in measured.items()}
-
     def server(self) -> Server | None:
         """What server the store lies on, how quick it is and what its clock says; None for a file."""
         if self._db.is_sqlite:
@@ -174,6 +152,35 @@ class Journal(Opened):
         )
         with self._db.read() as connection:
             return tuple(Timed(**row._asdict()) for row in connection.execute(asked))
+
+    def underway(self) -> tuple[Underway, ...]:
+        """How much is left of each open batch that has its slot to itself."""
+        is_left = sa.and_(run.c.batch == batch.c.id, run.c.state.in_([State.PLACED, State.RUNNING]))
+        asked = (
+            sa.select(
+                *(batch.c.backend, batch.c.load_key, batch.c.host, batch.c.slot),
+                sa.func.sum(sa.case((is_left, run.c.seconds), else_=0.0)).label("left"),
+                sa.func.count(attempt.c.returned).label("returned"),
+                (now() - sa.func.max(sa.func.coalesce(attempt.c.returned, attempt.c.running))).label("ago"),
+            )
+            .select_from(attempt.join(batch).join(run, run.c.id == attempt.c.run))
+            .where(OCCUPIES)
+            .group_by(batch.c.id)
+        )
+        with self._db.read() as connection:
+            found = connection.execute(asked).all()
+        return tuple(
+            Underway(
+                backend=row.backend,
+                load_key=row.load_key,
+                host=row.host,
+                slot=row.slot,
+                left=row.left,
+                is_loaded=row.returned > 0,
+                ago=max(0.0, row.ago or 0.0),
+            )
+            for row in found
+        )
 
     def troubles(self) -> tuple[Trouble, ...]:
         """Slots whose latest batches failed for a reason that is the host's, with how many did so in a row.

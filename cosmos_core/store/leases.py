@@ -49,7 +49,7 @@ class Leases(Opened):
     ) -> Lease | None:
         """Take up to *limit* queued runs of one load key as a new batch for *owner*, in the order of the queue.
 
-        With *only*, none but these. *gpu* is the kind of GPU of the slot; :meth:`history` groups by it. None when
+        With *only*, none but these. *gpu* is the kind of GPU of the slot; :meth:`measured` tells it. None when
         nothing waits, the queue is paused, or the slot is taken: it holds one open batch, whoever opened it. Two
         callers never get one run.
         """

@@ -148,6 +148,22 @@ class Timed:
 
 
 @attrs.frozen(kw_only=True)
+class Underway:
+    """What an open batch still has to do."""
+
+    backend: str
+    load_key: str
+    host: str
+    slot: int
+    left: float
+    """Predicted seconds of its runs whose output is not home, without the load."""
+    is_loaded: bool
+    """An output of it came home, so its model is loaded."""
+    ago: float
+    """Seconds since its last output came home, or since its job began; 0 before that."""
+
+
+@attrs.frozen(kw_only=True)
 class Trouble:
     """A slot whose latest batches failed for a reason that is the host's."""
 

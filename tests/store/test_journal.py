@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from cosmos_core.run import State
+from cosmos_core.run import Blame, State
 
 
 def test_every_move_has_one_event_in_order(store, accept, take, bring_home, artifact):
@@ -176,25 +176,82 @@ def test_paths_inside_the_workspace_move_with_it(
     assert tmp_path / "outputs" / "a b" / "é.mp4" == store.run(inside.id).artifact.path
 
 
-def test_history_is_the_median_of_what_was_measured(store, accept, take):
+def test_what_batches_took_is_measured(store, accept, take):
     """
-    Seconds a run, from the job's start to its last output over the runs that came home, by kind of GPU.
+    Seconds from the job's start to its last output, and what was predicted for the runs that came home.
     """
-    assert {} == store.history()
-    for gpu, seconds in (("h100", 0.02), ("h100", 0.1), ("h100", 0.12), ("h200", 0.02)):
-        accept(2)
-        lease = take(gpu=gpu)
-        for run in store.held(lease):
-            store.move(lease, run.id, State.RUNNING)
-        time.sleep(2 * seconds)
-        for run in store.held(lease):
-            store.move(lease, run.id, State.RETURNED)
+    assert () == store.measured()
+    accept(3)
+    lease = take(gpu="h200")
+    first, second, _ = store.held(lease)
+    for run in store.held(lease):
+        store.move(lease, run.id, State.RUNNING)
+    time.sleep(0.1)
+    store.move(lease, first.id, State.RETURNED)
+    time.sleep(0.1)
+    store.move(lease, second.id, State.RETURNED)
+    (timed,) = store.measured()
 
-    history = store.history()
+    assert ("preview", "model-a", "h200", 120.0) == (
+        timed.backend,
+        timed.load_key,
+        timed.gpu,
+        timed.predicted,
+    )
+    assert 0.2 <= timed.seconds < 5.0
 
-    assert {("preview", "model-a", "h100"), ("preview", "model-a", "h200")} == set(history)
-    assert 0.1 <= history["preview", "model-a", "h100"] < 0.6
-    assert 0.02 <= history["preview", "model-a", "h200"]
+
+def test_what_is_left_of_an_open_batch_is_known(store, accept, take):
+    """
+    The predicted seconds of runs whose output is not home, and since when nothing came home.
+    """
+    accept(3)
+    lease = take(slot=7)
+    first, *_ = store.held(lease)
+    (placed,) = store.underway()
+    for run in store.held(lease):
+        store.move(lease, run.id, State.RUNNING)
+    time.sleep(0.2)
+    (running,) = store.underway()
+    store.move(lease, first.id, State.RETURNED)
+    (home,) = store.underway()
+
+    assert ("local", 7, 180.0, False, 0.0) == (
+        placed.host,
+        placed.slot,
+        placed.left,
+        placed.is_loaded,
+        placed.ago,
+    )
+    assert (180.0, False) == (running.left, running.is_loaded)
+    assert running.ago >= 0.19
+    assert (120.0, True) == (home.left, home.is_loaded)
+    assert home.ago < running.ago
+
+
+def _fail(store, lease, *, blame):
+    for run in store.held(lease):
+        store.requeue(lease, [run.id], reason="no GPU", blame=blame)
+    store.finish(lease)
+
+
+def test_a_slot_is_in_trouble_while_its_batches_fail_for_the_hosts_reasons(store, accept, take):
+    """
+    They are counted back to the last batch that brought something home or failed for another reason.
+    """
+    accept()
+    _fail(store, take(slot=1), blame=Blame.HOST)
+    _fail(store, take(slot=1), blame=Blame.RUN)
+    assert () == store.troubles()
+    _fail(store, take(slot=1), blame=Blame.HOST)
+    _fail(store, take(slot=2), blame=Blame.BATCH)
+    _fail(store, take(slot=1), blame=Blame.HOST)
+    (trouble,) = store.troubles()
+
+    assert ("local", 1, 2, "no GPU") == (trouble.host, trouble.slot, trouble.count, trouble.reason)
+    assert 0 <= trouble.ago < 60
+    (run,) = store.waiting()
+    assert {run.id: (("local", 1),) * 3} == store.tries_in_trouble([run.id])
 
 
 def test_a_run_that_never_returned_is_no_measurement(store, accept, take):
@@ -206,4 +263,4 @@ def test_a_run_that_never_returned_is_no_measurement(store, accept, take):
     store.move(lease, run.id, State.RUNNING)
     store.move(lease, run.id, State.FAILED)
 
-    assert {} == store.history()
+    assert () == store.measured()
