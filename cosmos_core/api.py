@@ -36,7 +36,7 @@ from cosmos_core.errors import (
     VerifyError,
     worst,
 )
-from cosmos_core.extend import Backend, Enhancer, Exported, Exporter, Generator, silent
+from cosmos_core.extend import Backend, Enhancer, Exported, Exporter, Generator, Step, silent
 from cosmos_core.run import Run, State
 from cosmos_core.spec import SavedPrompt, suggest_name
 from cosmos_core.submission import Ask
@@ -46,9 +46,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from cosmos_core.clip import Clip
-    from cosmos_core.extend import Forecast, Needs, Plan, Queued, Report, Slot
+    from cosmos_core.extend import Followed, Forecast, Job, Needs, Plan, Queued, Report, Slot
     from cosmos_core.plugins import Plugins
     from cosmos_core.retry import Rest
+    from cosmos_core.served import Served
     from cosmos_core.settings import Settings
     from cosmos_core.store import Query, Store
     from cosmos_core.workspace import Workspace
@@ -294,6 +295,31 @@ class Cosmos:
                 raise InputError(f"the queue is paused: {reason or 'by hand'}", hint="cosmos queue resume")
             time.sleep(min(0.2, self.settings.queue.poll))
 
+    def follow(self, ref: str, step: str, **options: Any) -> Followed:
+        """Do one step for a sealed run, now and in this process; what it judges is kept beside the run.
+
+        Raises:
+            UnknownError: nobody knows the run, or offers the step.
+            InputError: the run is not sealed, or an option is not understood.
+        """
+        from cosmos_core.dispatch import follow
+
+        with self.plugins.blame(self.plugins.find(Step, step), "following a run"):
+            return follow(self.site, self.store.run(ref), step, options)
+
+    def serve(self, host: str, job: Job, name: str) -> Served:
+        """A server on a host of this workspace, as a context; *name* is what another process finds it by.
+
+        Raises:
+            UnknownError: the settings name no such host.
+        """
+        from cosmos_core.served import Served
+
+        known = {each.name: each for each in self.settings.every_host()}
+        if host not in known:
+            raise UnknownError(f"there is no host {host!r}", hint=f"there is: {', '.join(known)}")
+        return Served(self.site, known[host], job, name)
+
     def cancel(self, ref: str) -> tuple[Run, bool]:
         """Cancel a run: at once if it waits (True), through its worker if one holds it (False).
 
@@ -434,7 +460,13 @@ class Cosmos:
         except CosmosError:
             # An artifact outlives its clip. Whoever wants the clip's passes is told that it is gone.
             clip = None
-        return Exported(run=run, artifact=run.artifact, clip=clip, findings=last.findings)
+        return Exported(
+            run=run,
+            artifact=run.artifact,
+            clip=clip,
+            findings=last.findings,
+            judgements=self.store.judgements(run.id),
+        )
 
     def _refuse_the_hopeless(self, ids: Sequence[str]) -> None:
         if (reason := self.store.paused()) is not None:

@@ -19,7 +19,8 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
@@ -27,9 +28,9 @@ from cosmos_core import reach, retry, verify
 from cosmos_core.accept import accept_child
 from cosmos_core.checks.duplicates import nearest
 from cosmos_core.clip import Clip
-from cosmos_core.errors import CosmosError, HostError, PluginError, StoreError, VerifyError
+from cosmos_core.errors import CosmosError, HostError, InputError, PluginError, StoreError, VerifyError
 from cosmos_core.examine import checks_of, sizes_of
-from cosmos_core.extend import Backend, Exit, Handle, Job, JobState, Outcome, Output, Session, Step
+from cosmos_core.extend import Backend, Exit, Followed, Handle, Job, JobState, Outcome, Output, Session, Step
 from cosmos_core.gpus import no_larger_than
 from cosmos_core.plan import has
 from cosmos_core.plugins import Plugins, options
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 LONGEST_BACKOFF = 30.0
 LONGEST_LINE = 1 << 16
 FETCHES = 3
@@ -713,15 +715,32 @@ def follow_steps(site: Site, run: Run) -> None:
         return
     for name in site.settings.steps:
         try:
-            step = site.plugins.find(Step, name)
-            chosen = options(step, site.settings.plugins.get(name, {}))
-            followed = step.follow(run.artifact, run, run.artifact.path.parent, chosen)
-            if followed.spec is not None:
-                accept_child(site, run, followed.spec, token=f"{run.id}/{run.attempt}/{name}")
+            follow(site, run, name)
         except StoreError:
             raise
         except (Exception, SystemExit):  # a plugin's step must not cost a sealed artifact
             log.exception("step %s failed after run %s", name, run.id)
+
+
+def follow(site: Site, run: Run, name: str, chosen: Mapping[str, Any] = NO_OPTIONS) -> Followed:
+    """Do one step for a sealed run; what it judges is kept, and a spec that it gives back is queued.
+
+    Raises:
+        InputError: the run is not sealed, or an option is not understood.
+        UnknownError: nobody offers the step.
+    """
+    if run.artifact is None:
+        raise InputError(
+            f"run {run.id} is {run.state}: only what is sealed has steps", hint=f"cosmos show {run.id}"
+        )
+    step = site.plugins.find(Step, name)
+    read = options(step, site.settings.plugins.get(name, {}), chosen)
+    followed = step.follow(run.artifact, run, run.artifact.path.parent, read)
+    if followed.findings or followed.tags or followed.score is not None:
+        site.store.judge(run.id, name, followed.findings, score=followed.score, tags=followed.tags)
+    if followed.spec is not None:
+        accept_child(site, run, followed.spec, token=f"{run.id}/{run.attempt}/{name}")
+    return followed
 
 
 def _move(

@@ -34,15 +34,19 @@ from cosmos_core.errors import (
     warn,
 )
 from cosmos_core.hosts import Host, Slot
-from cosmos_core.run import Artifact, Batch, Blame, Needs, Queued, Request, Run
+from cosmos_core.run import Artifact, Batch, Blame, Judgement, Needs, Queued, Request, Run
 from cosmos_core.spec import Control, Prompt, Spec
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from cosmos_core import Cosmos
     from cosmos_core.media import Pixels, Size, Sniff, Survey
 
 __all__ = [
     "OUTPUT",
     "Artifact",
+    "Asked",
     "Backend",
     "Batch",
     "Blame",
@@ -68,6 +72,7 @@ __all__ = [
     "JobFile",
     "JobState",
     "JobStatus",
+    "Judgement",
     "Keeper",
     "Level",
     "Needs",
@@ -91,6 +96,7 @@ __all__ = [
     "Step",
     "Tick",
     "Transport",
+    "Tunnel",
     "fail",
     "ok",
     "spoken",
@@ -202,6 +208,8 @@ class Job:
     """Indexes of the GPUs it may use, the slot's own; a backend leaves this empty, the core fills it in."""
     runs: tuple[str, ...] = ()
     """Ids of the runs it works on, for labels; filled in by the core."""
+    serves: bool = False
+    """It listens on the host's loopback, to be reached through a :class:`Tunnel`; its program must listen nowhere else."""
 
 
 @attrs.frozen(kw_only=True)
@@ -444,6 +452,21 @@ class Shell(Session, Protocol):
         """Leave word for the launcher to end the job, and do not wait."""
 
 
+@runtime_checkable
+class Tunnel(Session, Protocol):
+    """A session that leads from this machine's loopback to its host's, for jobs that are servers."""
+
+    def tunnel(self, port: int, *, at: int = 0) -> AbstractContextManager[int]:
+        """As long as the context is open, give a port of 127.0.0.1 here whose connections end at *port* of 127.0.0.1 there.
+
+        It is *at*, or any for 0; on the host itself it is *port*. Nobody else's network is listened on, on either side.
+        A connection that nobody takes there is closed here.
+
+        Raises:
+            InputError: *at* is in use here.
+        """
+
+
 @attrs.frozen(kw_only=True)
 class Freed:
     """What was, or would be, removed from a host's store of files."""
@@ -600,10 +623,18 @@ class Check(Offer):
 
 @attrs.frozen(kw_only=True)
 class Followed:
-    """What a step makes of an artifact: perhaps a spec that joins the queue, perhaps a judgement."""
+    """What a step makes of an artifact: perhaps a spec that joins the queue, perhaps a judgement.
+
+    The core keeps the judgement beside the run, one a step, and shows it; what the checks found stays as it is, and no
+    judgement moves a run.
+    """
 
     spec: Spec | None = None
     findings: tuple[Finding, ...] = ()
+    score: float | None = None
+    """How good the artifact is, 0 worst to 1 best, to rank by; None where the step does not say."""
+    tags: tuple[str, ...] = ()
+    """Tags for the run. Those that an earlier judgement of this step gave and this one does not are taken off."""
 
 
 @attrs.frozen(kw_only=True)
@@ -647,6 +678,8 @@ class Exported:
     artifact: Artifact
     clip: Clip | None = None
     findings: tuple[Finding, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    """What steps said about it, by the step's name."""
 
     def cameras(self, modalities: Iterable[str] = ()) -> Iterator[Camera]:
         """Its own video, then those passes of its clip that are wanted, in that order.
@@ -681,9 +714,49 @@ class Exporter(Offer):
 
 @attrs.frozen(kw_only=True)
 class Command(Named):
-    """A command under ``cosmos``. ``load`` is ``"pkg.mod:attr"``, a click command imported only when called."""
+    """A command under ``cosmos``. ``load`` is ``"pkg.mod:attr"``, a click command imported only when called.
+
+    It understands ``-C``, ``--json`` and ``-v`` as every command does, unless it has an option of that name itself, and
+    gets an :class:`Asked` through ``click.pass_obj``.
+    """
 
     load: str
+
+
+class Asked(Protocol):
+    """One invocation of a command, through which it answers: people and programs hear the same facts."""
+
+    json: bool
+    """Whether a program listens."""
+
+    def open(self) -> Cosmos:
+        """The workspace that was named, or the one around the current folder.
+
+        Raises:
+            InputError: when there is none.
+        """
+
+    def tell(self, text: str) -> None:
+        """Say *text* to a person, unless a program listens."""
+
+    def table(self, rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> None:
+        """Say rows as aligned columns; levels and states among the words have their colours."""
+
+    def note(self, text: str) -> None:
+        """Say *text* beside the answer, on stderr, unless a program listens."""
+
+    def answer(self, facts: object) -> None:
+        """Give *facts*, what JSON knows or attrs objects of it, to the program that listens, if one does."""
+
+    def confirm(self, question: str, *, yes: bool, again: str) -> None:
+        """Go on only with the person's word: *yes*, or an answer at a terminal.
+
+        Raises:
+            InputError: when neither is there; *again* is what to type.
+        """
+
+    def progress(self, label: str) -> AbstractContextManager[Report]:
+        """As long as the context is open, show how far a thing is and the time that is left."""
 
 
 @attrs.frozen(kw_only=True)

@@ -61,6 +61,8 @@ def lists(options: type | None) -> frozenset[str]:
 def build(options: type[T], values: Mapping[str, Any], *, where: str) -> T:
     """An instance of *options* from *values*, whose strings are read as the fields' types say.
 
+    A wrong value is shown, but of a field with ``metadata={"private": True}``, where a secret may be by mistake.
+
     Raises:
         RefusedError: with a finding for every unknown field, unreadable word and value out of range.
     """
@@ -79,7 +81,8 @@ def build(options: type[T], values: Mapping[str, Any], *, where: str) -> T:
             read[name] = _read(hints[name], value)
             _validate(options, known[name], read[name])
         except (InputError, ValueError, TypeError) as error:
-            findings.append(fail(f"{where}.{name} = {value!r}: {_sentence(error)}", where=name))
+            shown = "" if known[name].metadata.get("private") else f" = {value!r}"
+            findings.append(fail(f"{where}.{name}{shown}: {_sentence(error)}", where=name))
     missing = [name for name, field in known.items() if field.default is attrs.NOTHING and name not in values]
     findings += [fail(f"{where}.{name} is required", where=name) for name in missing]
     if findings:

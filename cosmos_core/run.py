@@ -152,6 +152,21 @@ class Artifact:
 
 
 @attrs.frozen(kw_only=True)
+class Judgement:
+    """What a step said about a run's artifact. It stands beside what the checks found, and moves nothing."""
+
+    step: str
+    digest: str
+    """Of the artifact that was judged."""
+    score: float | None = None
+    """0 worst to 1 best; None where the step did not say."""
+    findings: tuple[Finding, ...] = ()
+    tags: tuple[str, ...] = ()
+    """Those that the step gave the run."""
+    at: datetime
+
+
+@attrs.frozen(kw_only=True)
 class Attempt:
     """One try at a run: where it ran, how it ended, what the checks said."""
 

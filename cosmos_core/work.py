@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from cosmos_core import reach, retry, submission
+from cosmos_core import reach, retry, served, submission
 from cosmos_core.accept import accept
 from cosmos_core.canonical import write_file
 from cosmos_core.dispatch import (
@@ -495,7 +495,9 @@ def sweep(site: Site, host: Host) -> None:
         if known is None:
             return
         with closing(session_to(site, host)) as session:
-            ended = session.sweep(known, age=SPARED + max(0.0, time.time() - asked))
+            ended = session.sweep(
+                {*known, *served.keys(site.workspace)}, age=SPARED + max(0.0, time.time() - asked)
+            )
     except StoreGone:
         return
     except (CosmosError, OSError) as error:

@@ -66,6 +66,11 @@ class Workspace:
         """Reports of errors that were our bugs."""
         return self.state / "crashes"
 
+    @property
+    def servers(self) -> Path:
+        """Which servers were started on hosts, a note each."""
+        return self.state / "servers"
+
     def host(self, name: str) -> Path:
         """What the transport of host *name* keeps on this machine."""
         return self.state / "hosts" / name

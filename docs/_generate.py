@@ -479,8 +479,10 @@ def _own_options(command: click.Command) -> list[click.Parameter]:
 
 
 def _command(name: str, command: click.Command) -> str:
-    examples = "\n".join(getattr(command, "examples", []))
-    told = prose(str(command.help or "").partition("\f")[0])
+    # A plugin's plain click command has its examples in its help, after the mark that keeps click from wrapping them.
+    text, _, kept = str(command.help or "").partition("\f")[0].partition("\b\nExamples:\n")
+    examples = "\n".join(getattr(command, "examples", [])) or textwrap.dedent(kept).strip()
+    told = prose(text)
     parts = [f"## `{command_line(name, command)}`", told, f"```sh\n{examples}\n```" if examples else ""]
     return "\n\n".join(part for part in [*parts, option_table(_own_options(command))] if part)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -18,9 +19,10 @@ from cosmos_core.cli import say
 from cosmos_core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cosmos_core.api import Cosmos
+    from cosmos_core.extend import Report
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -82,6 +84,22 @@ class Asked:
             click.echo(canonical.dumps(facts), file=self.out)
             (self.out or sys.stdout).flush()
 
+    def table(self, rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> None:
+        """Say rows as aligned columns, unless a program listens; words that have a colour get it."""
+        self.tell(say.table([[say.word(cell) for cell in row] for row in rows], head))
+
+    @contextmanager
+    def progress(self, label: str) -> Iterator[Report]:
+        """As long as the context is open, show how far a thing is and the time that is left."""
+        from cosmos_core.cli.progress import progress
+
+        with progress(self) as shown:
+
+            def report(done: int, total: int, note: str = "", /) -> None:
+                shown.show(label, label, done, total, note)
+
+            yield report
+
     def confirm(self, question: str, *, yes: bool, again: str) -> None:
         """Go on only with the person's word: ``--yes``, or an answer at a terminal.
 
@@ -125,6 +143,12 @@ def _keep_json(context: click.Context, _: click.Parameter, value: bool) -> None:
         asked.json = True
 
 
+def _give_stdout_back(context: click.Context, _: click.Parameter, value: object) -> object:
+    if value and (asked := context.find_object(Asked)) and asked.out is not None:
+        sys.stdout = asked.out
+    return value
+
+
 def everywhere() -> list[click.Parameter]:
     """The options that every command understands, before its name and after it."""
     return [
@@ -151,6 +175,22 @@ def everywhere() -> list[click.Parameter]:
             help="Say more on stderr; twice for everything.",
         ),
     ]
+
+
+def share(made: click.Command) -> click.Command:
+    """Let *made*, a plugin's command, and those below it understand what every command does.
+
+    An option of the command's own that has one of the names stays the command's own. With a ``--json`` of its own it
+    writes its answer to stdout itself.
+    """
+    taken = {word for param in made.params for word in param.opts}
+    for param in made.params:
+        if "--json" in param.opts and param.callback is None:
+            param.callback = _give_stdout_back
+    made.params += [param for param in everywhere() if not taken & set(param.opts)]
+    for below in made.commands.values() if isinstance(made, click.Group) else ():
+        share(below)
+    return made
 
 
 def listen(verbose: int) -> None:

@@ -14,7 +14,7 @@ import click
 
 from cosmos_core import __version__
 from cosmos_core.builtin.commands import THEMES, place
-from cosmos_core.cli.asked import CONTEXT, Asked, SpokenGroup, hush, show_help
+from cosmos_core.cli.asked import CONTEXT, Asked, SpokenGroup, hush, share, show_help
 from cosmos_core.cli.failure import guarded
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Root(SpokenGroup):
         if cmd_name in OWN:
             return _load(place(cmd_name))
         offered = self._foreign().get(cmd_name)
-        return _load_foreign(offered) if offered else None
+        return share(_load_foreign(offered)) if offered else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

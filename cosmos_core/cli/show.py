@@ -8,14 +8,14 @@ import click
 
 from cosmos_core.cli import complete, facts, say
 from cosmos_core.cli.asked import command as make
-from cosmos_core.errors import CosmosError
+from cosmos_core.errors import CosmosError, Level, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
-    from cosmos_core.run import Attempt, Run
+    from cosmos_core.run import Attempt, Judgement, Run
     from cosmos_core.store import Traffic
 
 
@@ -36,15 +36,25 @@ def command(asked: Asked, run: str) -> None:
     with asked.open() as cosmos:
         found = cosmos.store.run(run)
         tries = cosmos.store.attempts(found.id)
+        judged = cosmos.store.judgements(found.id)
         clip = _clip(cosmos, found.spec.clip)
         moving = _traffic(cosmos, found)
-    asked.answer({"run": facts.of_run(found), "attempts": tries, "clip": clip or None, "traffic": moving})
+    asked.answer(
+        {
+            "run": facts.of_run(found),
+            "attempts": tries,
+            "judgements": judged,
+            "clip": clip or None,
+            "traffic": moving,
+        }
+    )
     asked.tell(
         say.paragraphs(
             facts.verdict(found),
             say.pairs(_request(found)),
             say.pairs([*_lineage(found, clip), ("on its way", say.traffic(moving))]),
             _attempts(tries),
+            _judgements(judged),
         )
     )
 
@@ -103,6 +113,17 @@ def _lineage(run: Run, clip: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _attempts(tries: Sequence[Attempt]) -> str:
     return "\n".join(_attempt(each) for each in tries)
+
+
+def _judgements(judged: Sequence[Judgement]) -> str:
+    """What steps said that weigh something; that a picture was made does not."""
+    told = [each for each in judged if each.score is not None or worst(each.findings) is not Level.OK]
+    return "\n".join(_judgement(each) for each in told)
+
+
+def _judgement(each: Judgement) -> str:
+    score = "" if each.score is None else f", score {each.score:.2f}"
+    return "\n".join(filter(None, [f"step {each.step}{score}", say.findings(each.findings)]))
 
 
 def _attempt(each: Attempt) -> str:

@@ -30,6 +30,7 @@ from cosmos_core.store.words import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from cosmos_core.run import Needs
     from cosmos_core.spec import Spec
@@ -155,18 +156,8 @@ class Runs(Opened):
             InputError: when a tag is empty, has spaces around it or is very long.
         """
         added, dropped = set(add), set(drop)
-        _check_tags(added)
         with self._db.write() as connection:
-            row = rows.find(connection, run_id, lock=True)
-            before = rows.load_one(connection, row.seq, self._root)
-            connection.execute(sa.delete(run_tag).where(run_tag.c.seq == row.seq, run_tag.c.tag.in_(dropped)))
-            new = sorted(added - dropped - set(before.tags))
-            if new:
-                connection.execute(sa.insert(run_tag), [{"seq": row.seq, "tag": tag} for tag in new])
-            after = rows.load_one(connection, row.seq, self._root)
-            words = _document(after, after.spec)
-            connection.execute(sa.update(run_words).where(run_words.c.seq == row.seq).values(words=words))
-            return after
+            return change_tags(connection, run_id, add=added, drop=dropped, root=self._root)
 
     def batches_of_only(self, run_ids: Iterable[str]) -> tuple[str, ...]:
         """Finished batches that worked on some of these runs and on no others, as far as the others are still known."""
@@ -206,6 +197,25 @@ class Runs(Opened):
             loaded = rows.load(connection, run.c.id.in_(some), self._root)
             found |= {each.id: each for each in loaded.values()}
         return tuple(found[name] for name in ids if name in found)
+
+
+def change_tags(connection: sa.Connection, run_id: str, *, add: set[str], drop: set[str], root: Path) -> Run:
+    """Add tags to a run and drop others, within a transaction; a tag in both is dropped.
+
+    Raises:
+        UnknownError: when there is no such run.
+        InputError: when a tag cannot be one.
+    """
+    _check_tags(add)
+    row = rows.find(connection, run_id, lock=True)
+    before = rows.load_one(connection, row.seq, root)
+    connection.execute(sa.delete(run_tag).where(run_tag.c.seq == row.seq, run_tag.c.tag.in_(drop)))
+    if new := sorted(add - drop - set(before.tags)):
+        connection.execute(sa.insert(run_tag), [{"seq": row.seq, "tag": tag} for tag in new])
+    after = rows.load_one(connection, row.seq, root)
+    words = _document(after, after.spec)
+    connection.execute(sa.update(run_words).where(run_words.c.seq == row.seq).values(words=words))
+    return after
 
 
 def _chunked(ids: Sequence[str]) -> Iterator[Sequence[str]]:

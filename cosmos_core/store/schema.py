@@ -17,7 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-HEAD = "0005"
+HEAD = "0006"
 """The revision these tables are; a test compares it with the migrations."""
 
 # Rows of ids compare byte by byte in SQLite; "C" makes PostgreSQL do so too, and lets a prefix use the index.
@@ -174,6 +174,19 @@ artifact = sa.Table(
     sa.Column("phashes", sa.LargeBinary, nullable=False),
 )
 """``run`` is the key: a run publishes once, whatever its workers believe."""
+
+judgement = sa.Table(
+    "judgement",
+    metadata,
+    sa.Column("run", Key, sa.ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("step", Key, primary_key=True),
+    sa.Column("digest", Key, nullable=False),
+    sa.Column("score", sa.Double),
+    sa.Column("findings", sa.Text, nullable=False),
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+"""What each step said last about a run's artifact; ``tags`` are those it gave, as JSON."""
 
 event = sa.Table(
     "event",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from cosmos_core.store.clips import Clips
 from cosmos_core.store.engine import database
 from cosmos_core.store.journal import Journal
+from cosmos_core.store.judgements import Judgements
 from cosmos_core.store.leases import Leases
 from cosmos_core.store.moves import Moves
 from cosmos_core.store.prompts import Prompts
@@ -20,7 +21,7 @@ PATIENCE = 30.0
 """Seconds to wait for a lock that another process holds."""
 
 
-class Store(Runs, Leases, Moves, Journal, Prompts, Clips):
+class Store(Runs, Leases, Moves, Journal, Judgements, Prompts, Clips):
     """Runs, batches, prompts and clips, in a database. Each method is one transaction.
 
     Every method raises :class:`~cosmos_core.errors.StoreError` when the store is locked, full or unreachable; it

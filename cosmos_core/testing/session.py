@@ -24,8 +24,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +45,7 @@ from cosmos_core.extend import (
     Ran,
     Session,
     Shell,
+    Tunnel,
 )
 
 if TYPE_CHECKING:
@@ -98,6 +100,18 @@ os.symlink(os.path.abspath("secret.bin"), "outputs/link.bin")
 os.symlink(os.path.dirname(os.path.abspath("secret.bin")), "outputs/folder")
 os.symlink(os.path.abspath("outputs"), "outputs/real/loop")
 os.mkfifo("outputs/pipe")
+"""
+SERVE = """
+import http.server, pathlib
+class Echo(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body[::-1])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+print("port", server.server_port, flush=True)
+server.serve_forever()
 """
 TELL = "import json, os, sys; print(json.dumps([sys.argv[1:], {k: os.environ.get(k) for k in ('PLAIN', 'ODD', 'EMPTY')}]))"
 
@@ -188,6 +202,26 @@ class SessionContract:
         assert Exit(code=127) == status.exit
         assert b"no-such-program-anywhere" in self.whole(session, handle, "log.txt")
         session.remove(handle)
+
+    def test_a_server_is_reached_on_its_hosts_loopback(self, session: Session, begin: Begin) -> None:
+        """Through a tunnel a job that serves answers whoever asks on this machine, several at once and at length."""
+        if not isinstance(session, Tunnel):
+            pytest.skip("it leads nobody to its host's loopback")
+        handle = begin(SERVE, serves=True)
+        self.wait_for_words(session, handle, b"\n")
+        port = int(self.whole(session, handle, "log.txt").split()[1])
+        bodies = [secrets.token_bytes(300_000) for _ in range(4)]
+        with session.tunnel(port) as here:
+            answers = _race([partial(_ask, here, body) for body in bodies])
+
+        assert [body[::-1] for body in bodies] == answers
+
+    def test_where_nobody_serves_the_tunnel_is_closed(self, session: Session) -> None:
+        """A caller sees a connection that ends, and does not wait for ever."""
+        if not isinstance(session, Tunnel):
+            pytest.skip("it leads nobody to its host's loopback")
+        with session.tunnel(9) as here, pytest.raises((OSError, HTTPException)):
+            _ask(here, b"nobody")
 
     def test_an_absent_job_is_absent_never_exited(self, session: Session, key: str) -> None:
         """Of a job that nobody put, a host has no trace."""
@@ -679,6 +713,13 @@ class ShellContract:
 
         assert status.exit is not None
         assert "quiet" == status.exit.stopped
+
+
+def _ask(port: int, body: bytes) -> bytes:
+    """Post *body* to a server on this machine's loopback, and give its answer."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=20.0)) as line:
+        line.request("POST", "/", body)
+        return line.getresponse().read()
 
 
 def _sha(path: Path) -> str:

@@ -27,6 +27,7 @@ ORDER = (
     {"lineage"},
     {"examine"},
     {"audit", "dispatch", "verify", "dataset"},
+    {"served"},
     {"work"},
     {"api"},
     {"doctor"},

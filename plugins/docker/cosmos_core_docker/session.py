@@ -15,13 +15,14 @@ import attrs
 
 from cosmos_core import jobs, launcher
 from cosmos_core.errors import HostError, InputError
-from cosmos_core.extend import Exit, JobState, JobStatus, Keeper, silent
+from cosmos_core.extend import Exit, JobState, JobStatus, Keeper, Tunnel, silent
 from cosmos_core_docker import words
 from cosmos_core_docker.engine import SLOW, Engine, sentence
 from cosmos_core_docker.options import DockerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from cosmos_core.extend import Freed, Handle, Host, Job, Placed, Ran, RemoteFile, Report, Shell
@@ -71,6 +72,7 @@ class DockerSession:
             HostError: the host refuses.
         """
         words.image_of(self._options, job)
+        words.network_of(self._options, job)
         words.name_of(key)
         # The container alone is given GPUs; inside of it they are numbered from 0.
         return self.below.put(attrs.evolve(job, image="", gpus=()), key, report)
@@ -209,6 +211,16 @@ class DockerSession:
         if not isinstance(self.below, Keeper):
             raise InputError(f"host {self._host} keeps no inputs", hint="only hosts at the end of a line do")
         return self.below.free(dry=dry)
+
+    def tunnel(self, port: int, *, at: int = 0) -> AbstractContextManager[int]:
+        """Lead to *port* of the host's loopback, where a job that serves listens.
+
+        Raises:
+            InputError: what carries the files leads nobody there.
+        """
+        if not isinstance(self.below, Tunnel):
+            raise InputError(f"host {self._host} cannot be tunnelled to")
+        return self.below.tunnel(port, at=at)
 
     def close(self) -> None:
         """Let go of the line. Jobs go on."""

@@ -89,6 +89,20 @@ def image_of(options: DockerOptions, job: Job) -> str:
     return image
 
 
+def network_of(options: DockerOptions, job: Job) -> str:
+    """The network of a job's container; the host's own for a job that serves, since its loopback is where it listens.
+
+    Raises:
+        InputError: a job serves and the host's options name another network.
+    """
+    if job.serves and options.network not in {"", "host"}:
+        raise InputError(
+            f"a job that serves needs the host's network, and network = {options.network!r} is set",
+            hint="name a second host with the same address and without network",
+        )
+    return "host" if job.serves else options.network
+
+
 def create(options: DockerOptions, job: Job, key: str, folder: str, workspace: str) -> list[str]:
     """The words after ``docker`` that make a job's container, and start nothing.
 
@@ -105,7 +119,9 @@ def create(options: DockerOptions, job: Job, key: str, folder: str, workspace: s
         *("--workdir", folder),
         *_gpus(options, job),
         *_mounts(options, folder),
-        *_given(options),
+        *_given(options, network_of(options, job)),
+        # Images of servers have the server for an entry point; ours is the launcher, which starts it.
+        *(("--entrypoint", "") if job.serves and not options.entrypoint else ()),
         *options.extra,
         image,
         *_command(options, folder),
@@ -170,7 +186,7 @@ def _mounts(options: DockerOptions, folder: str) -> Iterator[str]:
         yield from bind(options.env_file, ENV_FILE, "ro")
 
 
-def _given(options: DockerOptions) -> Iterator[str]:
+def _given(options: DockerOptions, network: str) -> Iterator[str]:
     """What the options say word for word."""
     for name in options.env:
         yield from ("--env", name)
@@ -180,7 +196,7 @@ def _given(options: DockerOptions) -> Iterator[str]:
         "--memory-swap": options.memory,
         "--shm-size": options.shm_size,
         "--ipc": options.ipc,
-        "--network": options.network,
+        "--network": network,
         "--user": options.run_as,
     }
     for name, value in said.items():

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from cosmos_core import jobs
 from cosmos_core.errors import HostError
 from cosmos_core.extend import Freed, Handle, JobStatus, Ran, RemoteFile, silent, spoken
-from cosmos_core_sftp import known, where
+from cosmos_core_sftp import known, reach, where
 from cosmos_core_sftp.line import Line
 from cosmos_core_sftp.options import SftpOptions
 from cosmos_core_sftp.transfer import Download, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from cosmos_core.extend import Host, Job, Placed, Report
@@ -194,6 +195,21 @@ class SftpSession:
         """
         files, size = self.ask("free", dry=dry)
         return Freed(files=files, bytes=size)
+
+    def tunnel(self, port: int, *, at: int = 0) -> AbstractContextManager[int]:
+        """Lead from a port of this machine's loopback to *port* of the host's, over a connection of its own.
+
+        Raises:
+            HostError: the host cannot be reached.
+            InputError: *at* is in use here.
+        """
+        from cosmos_core_sftp.tunnel import tunnel
+
+        def connect() -> reach.Connection:
+            place = where.find(self._host, self._options)
+            return reach.connect(self._host.name, place, self._options, self._own_keys)
+
+        return tunnel(connect, port, at)
 
     def close(self) -> None:
         """Let go of the lines. Jobs go on."""
