@@ -5,6 +5,7 @@ What happens in the folders is :mod:`cosmos_core.jobs`; the root is the host's o
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from cosmos_core.errors import InputError
 from cosmos_core.extend import Handle, JobStatus, Placed, Ran, RemoteFile, silent, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from cosmos_core.extend import Host, Input, Job, Report
 
