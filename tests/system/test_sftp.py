@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from cosmos_core.store import NewRun
 from cosmos_core.testing import double
 from cosmos_core.testing.fixtures import ended
 from cosmos_core.testing.media import make_clip
+from cosmos_core.testing.sshd import Sshd
 from cosmos_core.testing.sshd import sshd as sshd  # noqa: PLC0414  (a fixture)
 from cosmos_core.work import Worker
 
@@ -56,6 +58,36 @@ def cosmos(cosmos, sshd, root):
     object.__setattr__(cosmos, "settings", settings.load(cosmos.workspace))
     cosmos.plugins.register("double", double)
     return cosmos
+
+
+@pytest.fixture
+def other(cosmos, root, tmp_path):
+    """A second machine, ``far``, with a server, a key and a root of its own; the roots of both."""
+    from cosmos_core import settings
+
+    server = Sshd(tmp_path / "other-sshd")
+    server.start()
+    folder = tmp_path / "farther away"
+    facts = {"transport": "sftp", "address": "gpu", "root": str(folder), "gpus": 1, "slots": 1, "gpu": "h100"}
+    options = {"config": str(server.config), "python": sys.executable}
+    with cosmos.workspace.settings.open("a") as file:
+        for name, table in {"far": facts, "far.options": options}.items():
+            file.write(f"\n[hosts.{name}]\n")
+            file.writelines(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+    object.__setattr__(cosmos, "settings", settings.load(cosmos.workspace))
+    yield root, folder
+    server.stop()
+
+
+@pytest.fixture
+def tiny(root):
+    """A root on a disk of eight megabytes."""
+    root.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(root)]
+    if os.geteuid() or subprocess.call(words, stderr=subprocess.DEVNULL):
+        pytest.skip("a small file system cannot be mounted here")
+    yield root
+    subprocess.run(["umount", "-l", str(root)], check=True)
 
 
 @pytest.fixture
@@ -197,6 +229,65 @@ def test_two_workers_share_one_host(cosmos, submit, worker):
 
     assert {(State.SEALED, 1)} == {(run.state, run.attempt) for run in after}
     assert sorted(run.id for run in runs) == sorted(sealed)
+
+
+def test_two_workers_and_two_hosts(cosmos, submit, worker, other):
+    """Twelve runs, two machines with a server each: both work, each run is sealed once, and nothing is left on either."""
+    folders = other
+    runs = submit(*["a street"] * 12)
+    for process in [worker(), worker()]:
+        ended(process)
+    after = [cosmos.store.run(run.id) for run in runs]
+    hosts = {attempt.host for run in runs for attempt in cosmos.store.attempts(run.id)}
+
+    assert {(State.SEALED, 1)} == {(run.state, run.attempt) for run in after}
+    assert {"gpu", "far"} == hosts
+    assert len(runs) == len(list(cosmos.workspace.outputs.rglob("*.mp4")))
+    for folder in folders:
+        assert [] == list((folder / "jobs").iterdir())
+
+
+def test_a_host_that_goes_away_costs_the_other_nothing(cosmos, submit, worker, other, sshd, wait_for):
+    """One machine is gone while both work: the other one goes on, and what was begun is sealed when it is back."""
+    runs = submit(*["slow"] * 4)
+    process = worker()
+    wait_for(lambda: {lease.host for lease in cosmos.store.leases()} == {"gpu", "far"})
+    wait_for(lambda: all(run.state is State.RUNNING for run in map(cosmos.store.run, _on(cosmos, "gpu"))))
+    begun = set(_on(cosmos, "gpu"))
+    sshd.stop()
+    try:
+        wait_for(lambda: sum(cosmos.store.run(run.id).state is State.SEALED for run in runs) >= 1)
+    finally:
+        sshd.start()
+    ended(process)
+    after = [cosmos.store.run(run.id) for run in runs]
+
+    assert begun
+    assert {(State.SEALED, 1)} == {(run.state, run.attempt) for run in after}
+
+
+def _on(cosmos, host):
+    return [run for lease in cosmos.store.leases() if lease.host == host for run in lease.runs]
+
+
+def test_a_host_whose_disk_is_full_makes_the_run_wait(cosmos, submit, worker, tiny, root):
+    """The queue pauses with the reason and no attempt is lost; with room again, and the word, the run is sealed."""
+    heavy = cosmos.workspace.root / "heavy.bin"
+    heavy.write_bytes(os.urandom(12_000_000))
+    (run,) = submit("a street")
+    ended(worker())
+    waits = cosmos.store.run(run.id)
+
+    assert "No space left on device" in (cosmos.store.paused() or "")
+    assert (State.PLACED, 1) == (waits.state, waits.attempt)
+    assert [] == list((root / "jobs").iterdir())
+    heavy.write_bytes(os.urandom(1_000_000))
+    for part in (root / "tmp").iterdir():
+        part.unlink()
+    cosmos.store.resume()
+    ended(worker())
+
+    assert (State.SEALED, 1) == (cosmos.store.run(run.id).state, cosmos.store.run(run.id).attempt)
 
 
 def test_a_run_is_cancelled_on_its_host(cosmos, submit, worker, root, wait_for):

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-FLOOD = 2000
+FLOOD = 10_000
 """Lines of a flood, a tenth of a megabyte each."""
 
 

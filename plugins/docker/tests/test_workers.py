@@ -40,6 +40,19 @@ def test_a_worker_killed_at_any_step_costs_nothing(cosmos, submit, worker, log_o
     assert 1 == len(list(cosmos.workspace.outputs.rglob("*.mp4")))
 
 
+@pytest.mark.parametrize("step", ["get:before", "get:after"])
+def test_a_container_stays_until_its_outputs_are_home(cosmos, submit, worker, containers, step):
+    """Whoever dies while they come home, before or after, finds the container still there; then it goes."""
+    (run,) = submit("a street")
+    ended(worker(step), -signal.SIGKILL)
+    left = containers()
+    ended(worker())
+
+    assert 1 == len(left)
+    assert [] == containers()
+    assert State.SEALED == cosmos.store.run(run.id).state
+
+
 def test_two_workers_race_for_one_host(cosmos, submit, worker, log_of, containers):
     """Four runs, one slot, two workers: each sealed once, in its first attempt."""
     runs = submit(*["a street"] * 4)
