@@ -11,12 +11,12 @@ silence means a lost line. Beside the job folders of :mod:`cosmos_core.jobs`, th
     cosmos.root                       says that the folder is ours; without it nothing is removed
     cas/sha256/<2>/<digest>           inputs, once each, read-only, whole or not there
     tmp/<digest>.part                 an input on its way in
-    tmp/<digest>.<pid>.copy           a copy of one that came in, until its job's folder is made
+    tmp/<digest>.<pid>.copy           the copy of one that comes in, until its job's folder is made
 
 Whoever sends an input writes the same bytes to the same places, so several may send one at once without a lock, and
 one that comes back goes on where it was, once digests have told it what is there. A job gets a copy of an input, made
-here, whose digest is taken each time: an input that was damaged meanwhile is dropped and sent anew. The copy of one
-that has just come in is made while the next one comes.
+here, whose digest is taken each time: an input that was damaged meanwhile is dropped and sent anew. Of an input that
+comes in for a job, the copy is written in the same breath.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ import struct
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -41,7 +40,6 @@ from cosmos_core import jobs, launcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
 
 HELLO = b"cosmos-core-sftp 1\n"
 MARKER = "cosmos.root"
@@ -55,6 +53,8 @@ PATIENCE = 30.0
 BLOCK = 1 << 18
 COPIES = 4
 """Inputs copied at a time."""
+ROOM = 1 << 20
+"""Bytes that should be left on a disk beside what is written to it."""
 LONGEST = 1 << 26
 """Bytes of JSON in a frame, at most."""
 
@@ -195,9 +195,8 @@ class Blobs:
         """Whether copies wait for the disk. It takes longer than all else, so not where :meth:`Far._fresh` helps."""
         self._vouched: dict[str, tuple[int, int, int]] = {}
         """Inputs whose digest was taken on this line's own time, and how they looked then."""
-        self._ahead: dict[str, Future[Path]] = {}
+        self._ahead: dict[str, Path] = {}
         """Copies of inputs that came in, for the job that they came for."""
-        self._copier = ThreadPoolExecutor(1)
 
     def path(self, digest: str) -> Path:
         """Where the input of that digest lies, or would."""
@@ -216,24 +215,35 @@ class Blobs:
     def receive(self, pieces: Sequence[Sequence[Any]], pipe: Pipe, *, ahead: bool) -> list[str]:
         """Take ``[digest, whole, offset, size]`` each from the line; give the digests that were not what they said.
 
-        A piece that is the whole of an input makes it appear. With *ahead* it is copied at once, for a job that is
+        A piece that is the whole of an input makes it appear. With *ahead* it is written twice, for a job that is
         placed over this very line.
         """
         wrong = []
+        # Where there is little room, the input comes before its copy.
+        free = shutil.disk_usage(str(self._tmp)).free
+        ahead = ahead and free > 2 * sum(whole for _, whole, _, _ in pieces) + ROOM
         for digest, whole, offset, size in pieces:
-            seen = hashlib.sha256()
-            with self._open(digest) as out:
-                out.seek(offset)
-                for chunk in pipe.chunks(size):
-                    seen.update(chunk)
-                    out.write(chunk)
             if size != whole:
-                continue
-            if not self._appear(digest, whole, seen.hexdigest()):
+                with _opened(self.part(digest)) as out:
+                    os.lseek(out, offset, os.SEEK_SET)
+                    _take(pipe, size, [out])
+            elif not self._receive_whole(digest, whole, pipe, ahead=ahead):
                 wrong.append(digest)
-            elif ahead:
-                self._ahead[digest] = self._copier.submit(self._copy_ahead, digest)
         return wrong
+
+    def _receive_whole(self, digest: str, size: int, pipe: Pipe, *, ahead: bool) -> bool:
+        # What is there of it stays: others may be writing the same bytes.
+        with contextlib.ExitStack() as stack:
+            outs = [stack.enter_context(_opened(self.part(digest)))]
+            if ahead:
+                self._ahead[digest] = self._tmp / f"{digest}.{os.getpid()}.copy"
+                outs.append(stack.enter_context(_opened(self._ahead[digest])))
+            found = _take(pipe, size, outs)
+            if ahead and self._sync:
+                os.fsync(outs[1])
+        if found != digest:
+            self._drop(digest)
+        return self._appear(digest, size, found)
 
     def finish(self, digest: str, whole: int) -> bool:
         """Make an input appear that came in pieces; whether it is what it says."""
@@ -261,28 +271,19 @@ class Blobs:
 
     def drop_ahead(self) -> None:
         """Remove the copies that no job took."""
-        while self._ahead:
-            _, made = self._ahead.popitem()
-            with contextlib.suppress(OSError):
-                made.result().unlink()
+        for digest in list(self._ahead):
+            self._drop(digest)
 
-    def _copy_ahead(self, digest: str) -> Path:
-        target = self._tmp / f"{digest}.{os.getpid()}.copy"
-        try:
-            jobs.copy(self.path(digest), target, sync=self._sync)
-        except OSError:
-            target.unlink(missing_ok=True)
-            raise
-        return target
+    def _drop(self, digest: str) -> None:
+        made = self._ahead.pop(digest, None)
+        if made is not None:
+            with contextlib.suppress(OSError):
+                made.unlink()
 
     def _take_ahead(self, digest: str, target: Path) -> bool:
         made = self._ahead.pop(digest, None)
-        try:
-            if made is not None:
-                made.result().replace(target)
-        except OSError:
-            # Whoever copies it now hears what was in the way, if it still is.
-            return False
+        if made is not None:
+            made.replace(target)
         return made is not None
 
     def free(self, needed: set[str], *, dry: bool) -> tuple[int, int]:
@@ -297,11 +298,6 @@ class Blobs:
                         path.unlink()
         return files, size
 
-    def _open(self, digest: str) -> BinaryIO:
-        # What is there of it stays: others may be writing the same bytes.
-        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        return open(os.open(str(self.part(digest)), flags, 0o644), "wb")  # noqa: PTH123
-
     def _appear(self, digest: str, whole: int, found: str) -> bool:
         part, path = self.part(digest), self.path(digest)
         if found != digest or _size(part) != whole:
@@ -309,10 +305,13 @@ class Blobs:
                 return True
             part.unlink(missing_ok=True)
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             part.chmod(0o444)
-            part.replace(path)
+            try:
+                part.replace(path)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                part.replace(path)
             self._vouched[digest] = _stamp(path)
         except FileNotFoundError:
             return _size(path) == whole
@@ -467,6 +466,9 @@ class Far:
         return {"missing": [], "folder": str(self._folders.folder(asked["key"]))}
 
     def _fill(self, folder: Path, files: Any, inputs: Any) -> None:
+        # Here, and not above: most lines never place a job, and each is waited for from its first import.
+        from concurrent.futures import ThreadPoolExecutor
+
         for name, content in files:
             jobs.write(folder.joinpath(*name), bytes(content))
         for parent in sorted({folder.joinpath(*name).parent for name, _ in inputs}):
@@ -532,6 +534,29 @@ def claim(root: Path, host: str) -> None:
     if not marker.is_file():
         with contextlib.suppress(FileExistsError):
             jobs.write(marker, b"This folder belongs to cosmos-core. What lies in it may be removed by it.\n")
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A file to write to, without a link on the way; what is in it stays."""
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    out = os.open(str(path), flags, 0o644)
+    try:
+        yield out
+    finally:
+        os.close(out)
+
+
+def _take(pipe: Pipe, size: int, outs: Sequence[int]) -> str:
+    """Write the next *size* bytes of the line to each of *outs*; their digest."""
+    seen = hashlib.sha256()
+    for chunk in pipe.chunks(size):
+        seen.update(chunk)
+        for out in outs:
+            rest = chunk
+            while rest:
+                rest = rest[os.write(out, rest) :]
+    return seen.hexdigest()
 
 
 def chunk_digests(file: BinaryIO, size: int, chunk: int) -> Iterator[str]:
