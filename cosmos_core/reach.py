@@ -109,7 +109,7 @@ def examine(
         for backend in plugins.offers(Backend).values() if able else ():
             if backend.check is not None:
                 chosen = options(backend, tables.get(backend.name, {}))
-                yield from _named(backend.check(cast("Shell", top), host, chosen), backend.name)
+                yield from _below(backend.check(cast("Shell", top), host, chosen), backend.name)
     except RefusedError as error:
         yield from _named(error.findings, "options")
     except CosmosError as error:
@@ -122,6 +122,13 @@ def examine(
 def _named(findings: Iterable[Finding], where: str) -> Iterator[Finding]:
     """The findings, each saying what it is about."""
     return (found if found.where else attrs.evolve(found, where=where) for found in findings)
+
+
+def _below(findings: Iterable[Finding], name: str) -> Iterator[Finding]:
+    """The findings of a model; several models have checkpoints, and each line says whose it speaks of."""
+    for found in findings:
+        part = found.where.removeprefix(name).lstrip(".")
+        yield attrs.evolve(found, where=f"{name}.{part}" if part else name)
 
 
 def _open(transport: Transport, host: Host, state: Path, below: Session | None) -> Session:

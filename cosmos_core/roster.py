@@ -6,6 +6,7 @@ A host is a table ``[hosts.<name>]``. Comments, order and spacing of the rest st
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,7 +15,6 @@ from cosmos_core.errors import InputError, RefusedError, UnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from tomlkit import TOMLDocument
 
@@ -26,12 +26,20 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 def from_url(url: str, transports: Iterable[Transport]) -> dict[str, str]:
     """Transport, address and root of a host that a URL names, such as ``ssh://user@host:22/data/cosmos``.
 
-    A plain path is a folder on this machine.
+    A plain path is a folder on this machine; one that is not there yet begins with ``/``, ``.`` or ``~``.
 
     Raises:
-        InputError: the URL holds a password, names no host, or has a scheme that no transport takes.
+        InputError: the URL holds a password, names no host, or has a scheme that no transport takes; or it is a word
+            such as ``user@host:/data``, which would be the name of a folder here.
     """
     if "://" not in url:
+        if url and url[0] not in "/.~" and not Path(url).is_absolute() and not Path(url).is_dir():
+            host, _, folder = url.partition(":")
+            raise InputError(
+                f"{url!r} is neither a URL nor a folder on this machine",
+                hint=f"for a machine at the other end of a line: ssh://{host}/{folder.lstrip('/')}; "
+                f"for a new folder here: ./{url}",
+            )
         return {"transport": "local"} | ({"root": url} if url else {})
     parts = _split(url)
     taken = {scheme: each.name for each in transports for scheme in each.schemes}

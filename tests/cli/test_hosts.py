@@ -104,6 +104,8 @@ def test_a_transport_is_laid_over_what_the_url_says(say, wire):
         (("gpu1", "ssh2://far"), 2, "no plugin reaches a host by ssh2://"),
         (("gpu1", "wire://me:secret@far/data"), 2, "holds a password"),
         (("gpu1", "wire:///data"), 2, "names no host"),
+        (("gpu1", "far"), 2, "'far' is neither a URL nor a folder"),
+        (("gpu1", "me@far:/data"), 2, "ssh://me@far/data"),
         (("gpu1", "wire://far:99999/"), 2, "is not a URL"),
         (("gpu 1", URL), 2, "'gpu 1' is no name for a host"),
         (("gpu1", URL, "-o", "speed"), 2, "'speed' is not an option"),
