@@ -8,7 +8,7 @@ import io
 import pytest
 from cosmos_core_docker import words
 from cosmos_core_docker.options import DockerOptions
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cosmos_core.errors import InputError, RefusedError
@@ -134,6 +134,7 @@ def test_a_job_without_an_image_is_refused(image):
         words.image_of(DockerOptions(), Job(argv=("m",), image=image))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(min_size=1).map("/".__add__))
 def test_any_path_can_be_mounted(path):
     """Commas, quotes and line breaks in a folder's name stay one field of Docker's list."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cosmos_core_sftp import far, transfer
 from cosmos_core_sftp.session import SftpSession
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cosmos_core.dispatch import is_full
@@ -392,6 +392,7 @@ def test_a_full_disk_here_says_so(session, outputs, tmp_path):
 CHUNKS = st.lists(st.sampled_from("abc"), max_size=12)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CHUNKS, CHUNKS, st.integers(0, 12 * transfer.CHUNK))
 def test_pieces_and_what_is_equal_make_up_the_file(source, copy, size):
     """Whatever the digests say, each chunk is fetched or was proved to be there, and no piece leaves the file."""
@@ -408,7 +409,7 @@ def test_pieces_and_what_is_equal_make_up_the_file(source, copy, size):
     assert all(0 <= offset < offset + length <= size for offset, length in pieces)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 3 * transfer.LARGE), min_size=1, max_size=20), st.integers(1, 4))
 def test_shares_cover_every_byte_once(sizes, count):
     """Dealing pieces to lines loses none and doubles none, keeps their order and is fair where files are large."""
