@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ PROMPTS = (
     "heavy snow fall in winter",
     "heavy rain at dusk",
     "a clear night with street lamps",
+    "night in heavy rain, neon reflections on wet asphalt",
     "thick fog in the morning",
 )
 SHIFT = 8
@@ -64,9 +66,13 @@ def cities(folder: Path, frames: int) -> dict[str, Clip]:
         return made
 
 
-def preview(clip: Clip, prompt: str, folder: Path) -> Path:
-    """What the preview makes of a clip, with all weight on edges and light."""
-    name = f"{clip.name}-{prompt.replace(',', '').replace(' ', '-')}"
+WEIGHTS = {"": {"edge": 0.5, "vis": 0.5}, "equal": dict.fromkeys(("depth", "edge", "seg", "vis"), 0.3)}
+"""All weight on edges and light; and the least with which either is asked about, beside all others."""
+
+
+def preview(clip: Clip, prompt: str, folder: Path, weights: str) -> Path:
+    """What the preview makes of a clip."""
+    name = f"{clip.name}-{prompt.replace(',', '').replace(' ', '-')}{weights and '-'}{weights}"
     video = folder / f"{name}.mp4"
     if video.is_file():
         return video
@@ -75,7 +81,7 @@ def preview(clip: Clip, prompt: str, folder: Path) -> Path:
         "prompt": prompt,
         "negative": "",
         "seed": 1,
-        "weights": {"edge": 0.5, "vis": 0.5},
+        "weights": WEIGHTS[weights],
         "frames": clip.frames,
         "fps": str(clip.fps),
         "width": clip.width,
@@ -102,9 +108,9 @@ def cases(clips: dict[str, Clip], folder: Path) -> Iterator[tuple[str, str, np.n
     inputs = {name: pictures(clip.path("color")) for name, clip in clips.items()}
     for name in ("drive", "collapse"):
         mine = inputs[name]
-        for prompt in PROMPTS:
-            made = pictures(preview(clips[name], prompt, folder))
-            what = f"{name}, {prompt}"
+        for prompt, weights in product(PROMPTS, WEIGHTS):
+            made = pictures(preview(clips[name], prompt, folder, weights))
+            what = f"{name}, {prompt}{weights and ', '}{weights}"
             yield "right", what, made, mine
             yield f"{SHIFT} frames too early", what, made[SHIFT:], mine
             yield f"{SHIFT} frames too late", what, made[:-SHIFT], mine[SHIFT:]

@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cosmos_core.extend import Spec
+    from cosmos_core.media import Pixels
 
 SIZE = (640, 360)
 """Width and height at which videos are compared. Every threshold here was found at this size."""
+
+SMALLEST = SIZE[0] * SIZE[1] // 4
+"""Pixels of an input below which nothing is compared: enlarged so far, a picture has no sharp edge left."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,9 +37,9 @@ class Blur:
     """When light and dark count as followed."""
 
     good: float = attrs.field(
-        default=0.55, metadata={"help": "structure of the blurred pictures, 0 to 1, that is close"}
+        default=0.45, metadata={"help": "structure of the blurred pictures, 0 to 1, that is close"}
     )
-    poor: float = attrs.field(default=0.3, metadata={"help": "structure below which it is another picture"})
+    poor: float = attrs.field(default=0.25, metadata={"help": "structure below which it is another picture"})
     weight: float = attrs.field(
         default=0.3, metadata={"help": "weight of vis from which on it is asked at all"}
     )
@@ -49,7 +53,7 @@ class Moves:
         default=0.682, metadata={"help": "share of motion near the input's; the bound of cosmos-evaluator"}
     )
     beyond_chance: float = attrs.field(
-        default=0.75, metadata={"help": "the same beyond what any video would reach, 0 to 1"}
+        default=0.65, metadata={"help": "the same beyond what any video would reach, 0 to 1"}
     )
     held: float = attrs.field(
         default=0.1, metadata={"help": "share of steps that may stand still where the input moves"}
@@ -59,6 +63,12 @@ class Moves:
 EDGES, BLUR, MOVES = Edges(), Blur(), Moves()
 
 
+def pictures_of(output: Output) -> tuple[Pixels, Pixels] | None:
+    """Grey pictures of the output and of its input; None where there is no input, or one too small to compare."""
+    clip = output.clip
+    return None if clip is None or clip.width * clip.height < SMALLEST else output.pictures(SIZE)
+
+
 def weight_of(spec: Spec | None, kind: str) -> float:
     """How strongly a control steers *spec*; 0 when it is none of its own."""
     return 0.0 if spec is None else spec.weights.get(kind, 0.0)
@@ -66,7 +76,7 @@ def weight_of(spec: Spec | None, kind: str) -> float:
 
 def follows_edges(output: Output, spec: Spec | None, *, options: Edges = EDGES) -> Iterator[Finding]:
     """Compare edges with those of the input, where edge steers with some weight."""
-    if weight_of(spec, "edge") < options.weight or (pair := output.pictures(SIZE)) is None:
+    if weight_of(spec, "edge") < options.weight or (pair := pictures_of(output)) is None:
         return
     from cosmos_core_adherence.measures import edge_f1
 
@@ -84,7 +94,7 @@ def follows_edges(output: Output, spec: Spec | None, *, options: Edges = EDGES) 
 
 def follows_light(output: Output, spec: Spec | None, *, options: Blur = BLUR) -> Iterator[Finding]:
     """Compare where it is light and dark with the input, where vis steers with some weight."""
-    if weight_of(spec, "vis") < options.weight or (pair := output.pictures(SIZE)) is None:
+    if weight_of(spec, "vis") < options.weight or (pair := pictures_of(output)) is None:
         return
     from cosmos_core_adherence.measures import blur_likeness
 
@@ -106,7 +116,7 @@ def follows_motion(output: Output, spec: Spec | None, *, options: Moves = MOVES)
 
     A video that stands still invents no motion, so it would score 1: it is told apart first.
     """
-    if spec is None or not any(spec.weights.values()) or (pair := output.pictures(SIZE)) is None:
+    if spec is None or not any(spec.weights.values()) or (pair := pictures_of(output)) is None:
         return
     from cosmos_core_adherence.measures import motion
 

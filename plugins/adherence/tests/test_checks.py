@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from cosmos_core_adherence import checks
 
-from cosmos_core import media
+from cosmos_core import controls, media
 from cosmos_core.checks import cosmos_checks
 from cosmos_core.examine import examine, sizes_of
 from cosmos_core.extend import Control, Level
 from cosmos_core.record import Ruling
-from cosmos_core.testing.checks import CheckContract
+from cosmos_core.testing.checks import CheckContract, make_output
 from cosmos_core.testing.media import scene
 
 CHECKS = {check.name: check for check in cosmos_core_adherence.cosmos_checks()}
@@ -147,6 +147,17 @@ def test_motion_is_asked_of_what_a_control_steers(made, spec):
     A world made from a text, or from a clip's first frame, owes the clip no motion.
     """
     assert [] == list(CHECKS["control.motion"].look(made(street(8)), attrs.evolve(spec, controls=())))
+
+
+@pytest.mark.parametrize("name", CPU)
+def test_thumbnails_are_not_compared(make_clip, spec, tmp_path, name):
+    """
+    A clip of 64x48 has no edge left at 640x360, whatever was made of it.
+    """
+    clip = make_clip(frames=4)
+    output = make_output(controls.write_video(tmp_path / "a.mp4", street(8), 24), spec, clip=clip)
+
+    assert [] == list(CHECKS[name].look(output, spec))
 
 
 @pytest.mark.parametrize("name", CPU)
