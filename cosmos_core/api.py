@@ -213,9 +213,12 @@ class Cosmos:
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
-    def submit(self, prompt: str | SavedPrompt, **ask: Any) -> Run:
-        """Queue one run. See :class:`cosmos_core.submission.Ask` for what can be asked."""
-        return self.submit_many([_ask(prompt, ask)])[0]
+    def submit(self, prompt: str | SavedPrompt, *, token: str = "", **ask: Any) -> Run:
+        """Queue one run. See :class:`cosmos_core.submission.Ask` for what can be asked.
+
+        The same *token* again gives the run that it gave before.
+        """
+        return self.submit_many([_ask(prompt, ask)], token=token)[0]
 
     def submit_many(
         self,

@@ -281,7 +281,7 @@ def _read_exr(path: Path) -> NDArray[Any]:
         ) from None
     try:
         channels = {name: channel.pixels for name, channel in OpenEXR.File(str(path)).channels().items()}
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise InputError(f"{path.name} cannot be decoded: {error}") from error
     for name in ("RGB", "RGBA", "depth.Z", "Z", "depth", "Y", "R"):
         if name in channels:
