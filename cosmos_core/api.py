@@ -37,7 +37,7 @@ from cosmos_core.errors import (
     worst,
 )
 from cosmos_core.extend import Backend, Enhancer, Exported, Exporter, Generator, Step, silent
-from cosmos_core.run import Run, State
+from cosmos_core.run import Approval, Run, State
 from cosmos_core.spec import SavedPrompt, suggest_name
 from cosmos_core.submission import Ask
 
@@ -310,6 +310,30 @@ class Cosmos:
         with self.plugins.blame(self.plugins.find(Step, step), "following a run"):
             return follow(self.site, self.store.run(ref), step, options)
 
+    def review(
+        self, ref: str, approval: Approval | str | None = None, *, rating: int | None = None, note: str = ""
+    ) -> Run:
+        """Say what you think of a run's video: ``approved``, ``rejected``, or ``open`` to take it back.
+
+        It is kept under your name beside what the checks found, and moves nothing.
+
+        Raises:
+            UnknownError: nobody knows the run.
+            InputError: it has no video, or nothing is said.
+        """
+        said = None if approval is None else Approval(approval)
+        return self.store.review(ref, who=self.user, approval=said, rating=rating, note=note)
+
+    @property
+    def user(self) -> str:
+        """Who reviews: the name in the settings, or that of the account."""
+        import getpass
+
+        try:
+            return self.settings.user or getpass.getuser()
+        except (OSError, KeyError):  # an account without a name, as in some containers
+            return "unknown"
+
     def serve(self, host: str, job: Job, name: str) -> Served:
         """A server on a host of this workspace, as a context; *name* is what another process finds it by.
 
@@ -432,12 +456,17 @@ class Cosmos:
         report: Report = silent,
         **options: Any,
     ) -> Path:
-        """Write the sealed artifacts that match *query* as a dataset into *target*, which must not exist."""
+        """Write the sealed artifacts that match *query* as a dataset into *target*, which must not exist.
+
+        What a person rejected is left out, unless the query asks for what people said.
+        """
         from cosmos_core import dataset
 
         chosen = self.plugins.find(Exporter, exporter)
         configured = plugin_layer.options(chosen, self.settings.plugins.get(exporter, {}), options)
-        items = [self._exported(run) for run in self.each_run(query) if run.artifact is not None]
+        items = [
+            self._exported(run) for run in self.each_run(_not_rejected(query)) if run.artifact is not None
+        ]
         return dataset.export(items, chosen, target, configured, report)
 
     def each_run(self, query: Query | None = None) -> Iterator[Run]:
@@ -469,6 +498,7 @@ class Cosmos:
             clip=clip,
             findings=last.findings,
             judgements=self.store.judgements(run.id),
+            reviews=self.store.reviews(run.id),
         )
 
     def _refuse_the_hopeless(self, ids: Sequence[str]) -> None:
@@ -506,6 +536,13 @@ def raise_unless_sealed(run: Run) -> Run:
             raise VerifyError(f"run {run.id} was rejected: {run.reason}", hint=f"cosmos show {run.id}")
         case _:
             raise ModelError(f"run {run.id} is {run.state}: {run.reason}", hint=f"cosmos logs {run.id}")
+
+
+def _not_rejected(query: Query | None) -> Query:
+    from cosmos_core.store import Query
+
+    asked = query or Query()
+    return attrs.evolve(asked, not_approval=Approval.REJECTED) if asked.approval is None else asked
 
 
 def _refuse_the_unverified(runs: Iterable[Run]) -> None:

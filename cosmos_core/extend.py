@@ -34,7 +34,7 @@ from cosmos_core.errors import (
     warn,
 )
 from cosmos_core.hosts import Host, Slot
-from cosmos_core.run import Artifact, Batch, Blame, Judgement, Needs, Queued, Request, Run
+from cosmos_core.run import Artifact, Batch, Blame, Judgement, Needs, Queued, Request, Review, Run
 from cosmos_core.spec import Control, Prompt, Spec
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ __all__ = [
     "RemoteFile",
     "Report",
     "Request",
+    "Review",
     "Run",
     "Session",
     "Shell",
@@ -680,6 +681,8 @@ class Exported:
     findings: tuple[Finding, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     """What steps said about it, by the step's name."""
+    reviews: tuple[Review, ...] = ()
+    """What people said about it, the first one first."""
 
     def cameras(self, modalities: Iterable[str] = ()) -> Iterator[Camera]:
         """Its own video, then those passes of its clip that are wanted, in that order.

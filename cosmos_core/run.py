@@ -166,6 +166,31 @@ class Judgement:
     at: datetime
 
 
+class Approval(StrEnum):
+    """What a person says about a video. It stands beside what the checks found, and moves no run."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    OPEN = "open"
+    """Nobody has said anything, or it was taken back."""
+
+
+@attrs.frozen(kw_only=True)
+class Review:
+    """What a person said about a run's video, once. Reviews are added and never changed; the last one holds."""
+
+    who: str
+    at: datetime
+    attempt: int
+    digest: str = ""
+    """Of the artifact that was looked at; empty where there was none."""
+    approval: Approval | None = None
+    """None where this review says nothing about it."""
+    rating: int | None = None
+    """1 to 5, 0 for one that was taken back; None where this review says nothing about it."""
+    note: str = ""
+
+
 @attrs.frozen(kw_only=True)
 class Attempt:
     """One try at a run: where it ran, how it ended, what the checks said."""
@@ -205,6 +230,8 @@ class Run:
     """``name@version`` in the prompt library."""
     tags: tuple[str, ...] = ()
     rating: int | None = None
+    approval: Approval = Approval.OPEN
+    """What a person said last, beside what the checks found."""
     priority: int = 0
     created: datetime
     changed: datetime

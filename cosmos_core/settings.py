@@ -77,6 +77,7 @@ class Settings:
 
     backend: str = _field("preview", "backend for requests that name none")
     steps: tuple[str, ...] = _field(("contact",), "what follows each sealed artifact, in order")
+    user: str = _field("", "your name on reviews; empty for that of your account")
     store: StoreSettings = attrs.field(factory=StoreSettings, metadata={"help": "where runs are kept"})
     queue: QueueSettings = attrs.field(factory=QueueSettings, metadata={"help": "how runs are worked"})
     hosts: dict[str, HostSettings] = attrs.field(factory=dict, metadata={"help": "machines jobs run on"})

@@ -40,6 +40,7 @@ THEMES: dict[str, dict[str, str]] = {
         "verify": "Ask every check about a video or a folder of them.",
     },
     "Keep": {
+        "review": "Say what you think of videos: approve, reject, rate, note.",
         "rate": "Rate a run, 1 to 5.",
         "tag": "Add tags to a run and take tags off.",
         "export": "Write sealed artifacts as a dataset.",

@@ -114,6 +114,20 @@ def row(item: Exported) -> dict[str, Any]:
         "height": artifact.height,
         "rating": run.rating,
         "tags": list(run.tags),
+        "review": str(run.approval),
+        **_last_review(item),
+        "score": min((each.score for each in item.judgements if each.score is not None), default=None),
+    }
+
+
+def _last_review(item: Exported) -> dict[str, Any]:
+    """Who said last what they think of it, when and why; flat, for readers that take a column for a kind of value."""
+    said = [each for each in item.reviews if each.approval is not None]
+    last = said[-1] if said and said[-1].approval is item.run.approval else None
+    return {
+        "reviewer": last.who if last else "",
+        "reviewed": last.at.isoformat(timespec="seconds") if last else "",
+        "review_note": last.note if last else "",
     }
 
 

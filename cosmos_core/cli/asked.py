@@ -268,7 +268,9 @@ def command(
     return make
 
 
-def group(name: str, *, examples: str, **settings: Any) -> Callable[[Callable[..., None]], SpokenGroup]:
+def group(
+    name: str, *, examples: str, cls: type[SpokenGroup] = SpokenGroup, **settings: Any
+) -> Callable[[Callable[..., None]], SpokenGroup]:
     """Make a group of a function whose first argument is what was asked; it runs when no subcommand is named."""
 
     def make(function: Callable[..., None]) -> SpokenGroup:
@@ -278,7 +280,7 @@ def group(name: str, *, examples: str, **settings: Any) -> Callable[[Callable[..
 
         alone.__doc__ = function.__doc__
         alone.__dict__.update(function.__dict__)
-        return click.command(name, cls=SpokenGroup, examples=examples, **settings)(click.pass_obj(alone))
+        return click.command(name, cls=cls, examples=examples, **settings)(click.pass_obj(alone))
 
     return make
 

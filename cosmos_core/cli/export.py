@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from cosmos_core.cli import complete, read, say
 from cosmos_core.cli.asked import command as make
 from cosmos_core.cli.list import filters, query
+from cosmos_core.run import Approval, State
 
 if TYPE_CHECKING:
+    from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
+    from cosmos_core.store import Query
 
 
 @make(
@@ -52,9 +56,21 @@ def command(asked: Asked, target: Path, exporter: str, option: tuple[str, ...], 
 
         several = lists(cosmos.plugins.find(Exporter, exporter).options)
         chosen: dict[str, Any] = dict(read.options(option, of=exporter, lists=several))
-        made = cosmos.export(target, exporter=exporter, query=query(words), report=report, **chosen)
+        asked_for = query(words)
+        made = cosmos.export(target, exporter=exporter, query=asked_for, report=report, **chosen)
+        left = _left_out(cosmos, asked_for)
     files = [path for path in made.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
-    asked.answer({"dataset": made, "format": exporter, "files": len(files), "bytes": size})
+    asked.answer({"dataset": made, "format": exporter, "files": len(files), "bytes": size, "left_out": left})
     asked.tell(f"wrote {say.strong(say.short(made))}: {say.many(len(files), 'file')}, {say.size(size)}")
+    if left:
+        asked.note(f"{say.many(left, 'run')} left out: a person rejected them")
     asked.note(say.steps(f"cosmos verify {say.quoted(say.short(made))}"))
+
+
+def _left_out(cosmos: Cosmos, asked_for: Query) -> int:
+    """How many sealed runs match but for a person's word against them."""
+    if asked_for.approval is not None or (asked_for.states and State.SEALED not in asked_for.states):
+        return 0
+    rejected = attrs.evolve(asked_for, approval=Approval.REJECTED, states=(State.SEALED,))
+    return sum(1 for _ in cosmos.each_run(rejected))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cosmos_core import canonical
 from cosmos_core.cli import say
+from cosmos_core.run import Approval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,11 +68,12 @@ def listing(runs: Iterable[Run], *, columns: int = 100) -> str:
             f"{run.spec.frames}",
             f"{run.spec.seed}",
             "*" * run.rating if run.rating else "",
+            say.word(run.approval) if run.approval is not Approval.OPEN else "",
             say.words(run.tags),
             say.ago(run.created),
             say.faint(say.one_line(run.reason, max(20, columns - 90))),
         )
         for run in runs
     ]
-    head = ("id", "state", "", "name", "backend", "frames", "seed", "rated", "tags", "asked", "")
-    return say.table(rows, head, right=(5, 6, 9))
+    head = ("id", "state", "", "name", "backend", "frames", "seed", "rated", "review", "tags", "asked", "")
+    return say.table(rows, head, right=(5, 6, 10))

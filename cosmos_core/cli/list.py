@@ -9,7 +9,8 @@ import click
 
 from cosmos_core.cli import complete, facts, say
 from cosmos_core.cli.asked import command as make
-from cosmos_core.run import State
+from cosmos_core.errors import InputError
+from cosmos_core.run import Approval, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cosmos_core.cli.asked import Asked
     from cosmos_core.store import Query
 
+APPROVALS = click.Choice([str(approval) for approval in Approval])
 STATES = click.Choice([str(state) for state in State])
 
 _FILTERS = (
@@ -32,6 +34,10 @@ _FILTERS = (
         "--prompt", default="", shell_complete=complete.prompts, help="Of this prompt, NAME or NAME@VERSION."
     ),
     click.option("--rated", type=click.IntRange(1, 5), help="Rated this or better."),
+    click.option(
+        "--review", type=APPROVALS, metavar="APPROVAL", help="What a person said: approved, rejected or open."
+    ),
+    click.option("--approved", is_flag=True, help="The same as --review approved."),
 )
 
 
@@ -53,9 +59,16 @@ def query(words: dict[str, Any], *, limit: int = 50, before: int | None = None) 
         campaign=words["campaign"],
         prompt=words["prompt"].removeprefix("@"),
         rating_at_least=words["rated"],
+        approval=_approval(words),
         limit=limit,
         before=before,
     )
+
+
+def _approval(words: dict[str, Any]) -> Approval | None:
+    if words["approved"] and words["review"] not in {None, Approval.APPROVED}:
+        raise InputError(f"--approved and --review {words['review']} cannot both hold", hint="leave one out")
+    return Approval.APPROVED if words["approved"] else words["review"] and Approval(words["review"])
 
 
 @make(

@@ -28,6 +28,6 @@ def command(asked: Asked, run: str, rating: str) -> None:
     RATING is 1 to 5, or none to take it back.
     """
     with asked.open() as cosmos:
-        rated = cosmos.store.rate(run, None if rating == "none" else int(rating))
+        rated = cosmos.store.rate(run, None if rating == "none" else int(rating), who=cosmos.user)
     asked.answer({"run": facts.of_run(rated)})
     asked.tell(f"{rated.id} {rated.name}: {f'rated {rated.rating} of 5' if rated.rating else 'not rated'}")

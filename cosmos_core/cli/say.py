@@ -29,6 +29,7 @@ COLOURS = {
     "active": "green",
     "sealed": "green",
     "verified": "green",
+    "approved": "green",
     "warn": "yellow",
     "cancelled": "yellow",
     "blocked": "yellow",

@@ -9,13 +9,14 @@ import click
 from cosmos_core.cli import complete, facts, say
 from cosmos_core.cli.asked import command as make
 from cosmos_core.errors import CosmosError, Level, worst
+from cosmos_core.run import Approval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
-    from cosmos_core.run import Attempt, Judgement, Run
+    from cosmos_core.run import Attempt, Judgement, Review, Run
     from cosmos_core.store import Traffic
 
 
@@ -37,6 +38,7 @@ def command(asked: Asked, run: str) -> None:
         found = cosmos.store.run(run)
         tries = cosmos.store.attempts(found.id)
         judged = cosmos.store.judgements(found.id)
+        reviews = cosmos.store.reviews(found.id)
         clip = _clip(cosmos, found.spec.clip)
         moving = _traffic(cosmos, found)
     asked.answer(
@@ -44,6 +46,7 @@ def command(asked: Asked, run: str) -> None:
             "run": facts.of_run(found),
             "attempts": tries,
             "judgements": judged,
+            "reviews": reviews,
             "clip": clip or None,
             "traffic": moving,
         }
@@ -55,6 +58,7 @@ def command(asked: Asked, run: str) -> None:
             say.pairs([*_lineage(found, clip), ("on its way", say.traffic(moving))]),
             _attempts(tries),
             _judgements(judged),
+            _reviews(reviews),
         )
     )
 
@@ -106,6 +110,7 @@ def _lineage(run: Run, clip: dict[str, Any]) -> list[tuple[str, str]]:
         ("artifact", run.artifact.digest[:12] if run.artifact else ""),
         ("tags", say.words(run.tags)),
         ("rating", f"{run.rating} of 5" if run.rating else ""),
+        ("review", say.word(run.approval) if run.approval is not Approval.OPEN else ""),
         ("asked", f"{say.clock(run.created)} ({say.ago(run.created)})"),
         ("progress", say.percent(run)),
     ]
@@ -119,6 +124,25 @@ def _judgements(judged: Sequence[Judgement]) -> str:
     """What steps said that weigh something; that a picture was made does not."""
     told = [each for each in judged if each.score is not None or worst(each.findings) is not Level.OK]
     return "\n".join(_judgement(each) for each in told)
+
+
+def _reviews(reviews: Sequence[Review]) -> str:
+    """What people said, the first one first."""
+    rows = [
+        (
+            say.clock(each.at),
+            each.who,
+            say.word(each.approval) if each.approval else "",
+            ""
+            if each.rating is None
+            else f"rated {each.rating} of 5"
+            if each.rating
+            else "rating taken back",
+            each.note,
+        )
+        for each in reviews
+    ]
+    return f"reviews\n{say.table(rows, indent='  ')}" if rows else ""
 
 
 def _judgement(each: Judgement) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cosmos_core.errors import CosmosError, InputError
-from cosmos_core.run import HELD, MOVES, Artifact, Blame, Run, State, move
+from cosmos_core.run import HELD, MOVES, Approval, Artifact, Blame, Run, State, move
 from cosmos_core.store import rows
 from cosmos_core.store.opened import Opened
 from cosmos_core.store.records import Lease, LeaseLost
@@ -224,6 +224,8 @@ class Moves(Opened):
                 allowed = ", ".join(sorted(s for s in MOVES if s.is_final and State.QUEUED in MOVES[s]))
                 raise InputError(f"run {row.id} is {state}; only a run that is {allowed} is tried again")
             advance(connection, row, State.QUEUED)
+            # What a person said was about the video of the attempt before.
+            connection.execute(sa.update(run).where(run.c.seq == row.seq).values(approval=str(Approval.OPEN)))
             if needs is not None:
                 _need(connection, row, needs)
             return rows.load_one(connection, row.seq, self._root)

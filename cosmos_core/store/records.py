@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from cosmos_core.errors import StoreError
-from cosmos_core.run import Batch, Needs, Run, State
+from cosmos_core.run import Approval, Batch, Needs, Run, State
 from cosmos_core.spec import Spec
 
 if TYPE_CHECKING:
@@ -117,6 +117,10 @@ class Query:
     prompt: str = ""
     """``name`` for every version of a prompt in the library, ``name@2`` for one."""
     rating_at_least: int | None = None
+    approval: Approval | None = None
+    """What a person said last."""
+    not_approval: Approval | None = None
+    """What a person did not say last."""
     limit: int = 50
     before: int | None = None
     """Only runs accepted before this ``seq``: :attr:`Page.next` of the page before."""

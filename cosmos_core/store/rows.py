@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cosmos_core import canonical
 from cosmos_core.errors import Finding, InputError, UnknownError
-from cosmos_core.run import Artifact, Needs, Run, State
+from cosmos_core.run import Approval, Artifact, Needs, Run, State
 from cosmos_core.spec import Spec
 from cosmos_core.store.schema import artifact, run, run_tag, spec
 
@@ -154,6 +154,7 @@ def _run_of(row: Any, tags: tuple[str, ...], root: Path) -> Run:
         prompt_ref=row.prompt_ref,
         tags=tags,
         rating=row.rating,
+        approval=Approval(row.approval),
         priority=row.priority,
         created=moment(row.created),
         changed=moment(row.changed),

@@ -134,20 +134,6 @@ class Runs(Opened):
         with self._db.read() as connection:
             return rows.needs_of(rows.find(connection, run_id))
 
-    def rate(self, run_id: str, rating: int | None) -> Run:
-        """Note how good a person finds the run, 1 to 5; None takes it back.
-
-        Raises:
-            UnknownError: when there is no such run.
-            InputError: when *rating* is something else.
-        """
-        if rating is not None and rating not in range(1, 6):
-            raise InputError(f"{rating!r} is not a rating", hint="1 to 5")
-        with self._db.write() as connection:
-            row = rows.find(connection, run_id, lock=True)
-            connection.execute(sa.update(run).where(run.c.seq == row.seq).values(rating=rating))
-            return rows.load_one(connection, row.seq, self._root)
-
     def tag(self, run_id: str, *, add: Iterable[str] = (), drop: Iterable[str] = ()) -> Run:
         """Add tags to a run and drop others; dropping one it does not have does nothing.
 

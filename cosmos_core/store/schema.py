@@ -17,7 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-HEAD = "0006"
+HEAD = "0007"
 """The revision these tables are; a test compares it with the migrations."""
 
 # Rows of ids compare byte by byte in SQLite; "C" makes PostgreSQL do so too, and lets a prefix use the index.
@@ -81,6 +81,7 @@ run = sa.Table(
     sa.Column("prompt_name", sa.Text, nullable=False),
     sa.Column("prompt_ref", sa.Text, nullable=False),
     sa.Column("rating", sa.Integer),
+    sa.Column("approval", sa.Text, nullable=False, default="open", server_default="open"),
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("changed", sa.Double, nullable=False),
     sqlite_autoincrement=True,
@@ -187,6 +188,22 @@ judgement = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
 )
 """What each step said last about a run's artifact; ``tags`` are those it gave, as JSON."""
+
+review = sa.Table(
+    "review",
+    metadata,
+    sa.Column("seq", Number, primary_key=True),
+    sa.Column("run", Key, sa.ForeignKey("run.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("digest", Key, nullable=False),
+    sa.Column("approval", sa.Text),
+    sa.Column("rating", sa.Integer),
+    sa.Column("note", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What people said, one row each time; nothing of ours updates or deletes one. The last word stands in ``run`` too."""
 
 event = sa.Table(
     "event",

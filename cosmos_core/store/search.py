@@ -87,7 +87,8 @@ def _picked(
 
 
 def _asks_run(query: Query) -> bool:
-    return bool(query.states or query.campaign or query.prompt or query.rating_at_least is not None)
+    asked = (query.rating_at_least, query.approval, query.not_approval)
+    return bool(query.states or query.campaign or query.prompt) or any(each is not None for each in asked)
 
 
 def _filters(query: Query) -> list[sa.ColumnElement[bool]]:
@@ -100,6 +101,11 @@ def _filters(query: Query) -> list[sa.ColumnElement[bool]]:
         filters.append(run.c.prompt_ref == query.prompt)
     if query.rating_at_least is not None:
         filters.append(run.c.rating >= query.rating_at_least)
+    # Written into the statement, not bound: only so is the index of what was said used.
+    if query.approval is not None:
+        filters.append(run.c.approval == sa.literal(str(query.approval), literal_execute=True))
+    if query.not_approval is not None:
+        filters.append(run.c.approval != sa.literal(str(query.not_approval), literal_execute=True))
     return filters
 
 

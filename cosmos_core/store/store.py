@@ -11,6 +11,7 @@ from cosmos_core.store.judgements import Judgements
 from cosmos_core.store.leases import Leases
 from cosmos_core.store.moves import Moves
 from cosmos_core.store.prompts import Prompts
+from cosmos_core.store.reviews import Reviews
 from cosmos_core.store.runs import Runs
 from cosmos_core.store.upgrade import upgrade
 
@@ -21,7 +22,7 @@ PATIENCE = 30.0
 """Seconds to wait for a lock that another process holds."""
 
 
-class Store(Runs, Leases, Moves, Journal, Judgements, Prompts, Clips):
+class Store(Runs, Leases, Moves, Journal, Judgements, Reviews, Prompts, Clips):
     """Runs, batches, prompts and clips, in a database. Each method is one transaction.
 
     Every method raises :class:`~cosmos_core.errors.StoreError` when the store is locked, full or unreachable; it

@@ -51,7 +51,7 @@ def _parse(line):
     context = root.make_context("cosmos", typed, resilient_parsing=False)
     _, command, rest = root.resolve_command(context, [*context._protected_args, *context.args])
     while isinstance(command, click.Group) and rest:
-        command, rest = command.commands[rest[0]], rest[1:]
+        _, command, rest = command.resolve_command(context, rest)
     command.make_context(command.name, rest, parent=context)
 
 
