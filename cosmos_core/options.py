@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -12,7 +13,7 @@ from cosmos_core import canonical
 from cosmos_core.errors import InputError, RefusedError, fail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 T = TypeVar("T")
 
@@ -55,7 +56,11 @@ def lists(options: type | None) -> frozenset[str]:
     if options is None:
         return frozenset()
     hints = typing.get_type_hints(options)
-    return frozenset(field.name for field in attrs.fields(options) if _list_type(hints[field.name]))
+    return frozenset(
+        field.name
+        for field in attrs.fields(options)
+        if _list_type(hints[field.name]) or _is_mapping(hints[field.name])
+    )
 
 
 def build(options: type[T], values: Mapping[str, Any], *, where: str) -> T:
@@ -108,6 +113,8 @@ def _read(hint: Any, value: Any) -> Any:
     wanted = _plain_types(hint)
     if several := _list_type(hint):
         return None if type(None) in wanted and value.lower() == "none" else _items(several, value)
+    if _is_mapping(hint):
+        return _table(hint, value)
     if str in wanted:
         return value
     if bool in wanted and value.lower() in _WORDS:
@@ -127,6 +134,23 @@ def _list_type(hint: Any) -> Any:
     """The member of *hint* that holds several values, such as ``tuple[int, ...]``; None when there is none."""
     members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     return next((each for each in members if (typing.get_origin(each) or each) in _LISTS), None)
+
+
+def _is_mapping(hint: Any) -> bool:
+    made = typing.get_origin(hint) or hint
+    return isinstance(made, type) and issubclass(made, Mapping)
+
+
+def _table(hint: Any, text: str) -> dict[Any, Any]:
+    """``a=b,c=d`` as names with their values; an empty text has none."""
+    key_hint, value_hint = typing.get_args(hint) or (str, str)
+    table = {}
+    for word in text.split(",") if text.strip() else ():
+        key, mark, value = (part.strip() for part in word.partition("="))
+        if not mark or not key:
+            raise InputError(f"{word.strip()!r} is not name=value; several are joined by commas")
+        table[_read(key_hint, key)] = _read(value_hint, value)
+    return table
 
 
 def _items(hint: Any, text: str) -> Any:

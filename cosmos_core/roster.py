@@ -40,7 +40,8 @@ def from_url(url: str, transports: Iterable[Transport]) -> dict[str, str]:
                 hint=f"for a machine at the other end of a line: ssh://{host}/{folder.lstrip('/')}; "
                 f"for a new folder here: ./{url}",
             )
-        return {"transport": "local"} | ({"root": url} if url else {})
+        # As it is now: a worker that starts in another folder means the same one.
+        return {"transport": "local"} | ({"root": str(Path(url).expanduser().absolute())} if url else {})
     parts = _split(url)
     taken = {scheme: each.name for each in transports for scheme in each.schemes}
     if parts.scheme not in taken:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 import pytest
 
@@ -32,6 +34,27 @@ def test_words_are_read_as_the_fields_types_say():
     )
 
     assert Options(steps=4, strength=0.25, fast=True, label="12", seed=None) == made
+
+
+@attrs.frozen(kw_only=True)
+class Names:
+    images: Mapping[str, str] = attrs.field(factory=dict)
+    ports: dict[str, int] = attrs.field(factory=dict)
+
+
+def test_names_with_values_are_read_from_one_word():
+    """
+    A mapping is ``a=b,c=d``, may be given more than once, and says which part of it is none.
+    """
+    made = build(Names, {"images": "nvcr.io/m:2=local:2, b=c=d", "ports": "web=80"}, where="x")
+    with pytest.raises(RefusedError) as caught:
+        build(Names, {"images": "a=b,c", "ports": "web=eighty"}, where="x")
+
+    assert Names(images={"nvcr.io/m:2": "local:2", "b": "c=d"}, ports={"web": 80}) == made
+    assert Names() == build(Names, {"images": "", "ports": {}}, where="x")
+    assert {"images", "ports"} == lists(Names)
+    said = [finding.message for finding in caught.value.findings]
+    assert ["'c' is not name=value" in said[0], "is not a whole number" in said[1]] == [True, True]
 
 
 def test_values_from_toml_are_taken_as_they_are():

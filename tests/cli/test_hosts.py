@@ -90,6 +90,14 @@ def test_an_option_that_holds_several_values_may_be_given_again(say, wire):
     assert "gpu2" not in _hosts(wire)
 
 
+def test_a_folder_on_this_machine_is_named_once_and_for_all(say, wire):
+    """A worker that starts elsewhere works in the same one."""
+    said = say("hosts", "add", "here", "./jobs")
+
+    assert 0 == said.code, said.err
+    assert str(wire.root / "jobs") == _hosts(wire)["here"]["root"]
+
+
 def test_a_transport_is_laid_over_what_the_url_says(say, wire):
     """Containers at the other end of a line: one host, two layers, one table of options."""
     say("hosts", "add", "gpu1", "wire://far", "--transport", "box", "-o", "speed=2")
