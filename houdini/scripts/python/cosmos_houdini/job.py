@@ -70,8 +70,9 @@ class Request:
     workspace: str = ""
     """The folder with ``cosmos.toml``; empty to look upwards from the job."""
     ask: Ask | None = None
-    follow: str = "wait"
-    """After submitting: ``wait`` until a worker has made the video, ``work`` here, or ``leave``."""
+    follow: str = "work"
+    """After submitting: ``work`` on the run until its video is there, unless another worker takes it; ``wait`` for one
+    that does; or ``leave`` it in the queue."""
 
     @property
     def frames(self) -> int:
