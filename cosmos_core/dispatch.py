@@ -18,7 +18,6 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,6 +30,7 @@ from cosmos_core.clip import Clip
 from cosmos_core.errors import CosmosError, HostError, InputError, PluginError, StoreError, VerifyError
 from cosmos_core.examine import checks_of, sizes_of
 from cosmos_core.extend import Backend, Exit, Followed, Handle, Job, JobState, Outcome, Output, Session, Step
+from cosmos_core.feed import Feeder, stays
 from cosmos_core.gpus import no_larger_than
 from cosmos_core.plan import has
 from cosmos_core.plugins import Plugins, options
@@ -41,9 +41,11 @@ from cosmos_core.traffic import Gauge
 from cosmos_core.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from cosmos_core.extend import Outcomes, Placed, Tick
+    from cosmos_core.feed import Next
     from cosmos_core.hosts import Host, Slot
     from cosmos_core.run import Needs, Run
     from cosmos_core.store import Lease
@@ -98,7 +100,8 @@ class Launch:
     backend: Backend
     job: Job
     handle: Handle
-    requests: Mapping[str, Request]
+    requests: dict[str, Request]
+    """Grows while runs join."""
 
 
 class Heart:
@@ -144,8 +147,10 @@ class Heart:
                     return
 
 
-def carry(site: Site, lease: Lease, host: Host, slot: Slot, stop: threading.Event) -> None:
-    """Bring the batch of *lease* to its end, from wherever it is.
+def carry(
+    site: Site, lease: Lease, host: Host, slot: Slot, stop: threading.Event, following: Next | None = None
+) -> None:
+    """Bring the batch of *lease* to its end, from wherever it is. *following* says what may join it meanwhile.
 
     Raises:
         LeaseLost: another worker has it now; nothing of ours may be published any more.
@@ -155,7 +160,7 @@ def carry(site: Site, lease: Lease, host: Host, slot: Slot, stop: threading.Even
     with Heart(site, lease) as heart:
         session = session_to(site, host)
         try:
-            _carry(site, lease, slot, session, heart, stop)
+            _carry(site, lease, slot, session, heart, stop, following)
         except LeaseLost:
             if all(open_.batch != lease.batch.id for open_ in site.store.leases()):
                 # The batch is finished without us: a job under our key is one that we began too late.
@@ -171,13 +176,19 @@ def session_to(site: Site, host: Host) -> Session:
 
 
 def _carry(
-    site: Site, lease: Lease, slot: Slot, session: Session, heart: Heart, stop: threading.Event
+    site: Site,
+    lease: Lease,
+    slot: Slot,
+    session: Session,
+    heart: Heart,
+    stop: threading.Event,
+    following: Next | None,
 ) -> None:
     requests, unverified = _requests(site, lease)
     if requests:
         try:
             launch = _launch(site, lease, slot, session, requests)
-            ended = _follow(site, lease, launch, heart, stop)
+            ended = _follow(site, lease, slot, launch, heart, stop, following)
             unverified |= _bring_home(site, lease, slot, launch, ended, heart, stop)
         except JobLost as error:
             _clear(session, lease)
@@ -230,15 +241,17 @@ def _requests(site: Site, lease: Lease) -> tuple[dict[str, Request], dict[str, s
             _move(site, lease, run, State.CANCELLED, "cancelled before its output was verified")
             continue
         try:
-            clip = load_clip(site.store, run.spec.clip)
+            requests[run.id] = _request(site, run)
         except CosmosError as error:
             if run.state is State.RETURNED:
                 unverified[run.id] = f"it stays unverified: {error}"
                 continue
             _move(site, lease, run, State.FAILED, str(error))
-            continue
-        requests[run.id] = Request(run=run.id, spec=run.spec, clip=clip)
     return requests, unverified
+
+
+def _request(site: Site, run: Run) -> Request:
+    return Request(run=run.id, spec=run.spec, clip=load_clip(site.store, run.spec.clip))
 
 
 def load_clip(store: Store, digest: str) -> Clip | None:
@@ -288,16 +301,40 @@ def _launch(site: Site, lease: Lease, slot: Slot, session: Session, requests: di
         session.start(handle, job)
     elif handle is None or state is JobState.PUT:
         raise JobLost(f"host {batch.host} has no trace of job {key}")
-    for run in runs:
-        if run.state is State.PLACED:
-            _move(site, lease, run, State.RUNNING)
+    if state is not JobState.ACTIVE or not stays(backend, lease, slot, requests):
+        # Else the placed ones joined a job that goes on, and whoever let them did not live to send them.
+        _all_run(site, lease, runs)
     return Launch(session=session, backend=backend, job=job, handle=handle, requests=requests)
 
 
-def _follow(site: Site, lease: Lease, launch: Launch, heart: Heart, stop: threading.Event) -> Exit:
+def _all_run(site: Site, lease: Lease, runs: Iterable[Run]) -> None:
+    for run in runs:
+        if run.state is State.PLACED:
+            _move(site, lease, run, State.RUNNING)
+
+
+def _follow(
+    site: Site,
+    lease: Lease,
+    slot: Slot,
+    launch: Launch,
+    heart: Heart,
+    stop: threading.Event,
+    following: Next | None,
+) -> Exit:
     """Wait for the job's end, copying its log, passing its progress on, and judging what is whole already."""
     tail = _Tail(site, lease, launch)
-    harvest = _Harvest(site, lease, launch)
+    feeder = Feeder(
+        store=site.store,
+        lease=lease,
+        slot=slot,
+        backend=launch.backend,
+        session=launch.session,
+        handle=launch.handle,
+        requests=launch.requests,
+        following=following,
+    )
+    harvest = _Harvest(site, lease, launch, tail)
     backoff = site.settings.queue.poll
     key = launch.handle.key
     while True:
@@ -309,6 +346,7 @@ def _follow(site: Site, lease: Lease, launch: Launch, heart: Heart, stop: thread
             status = launch.session.poll([launch.handle])[key]
             if status.state is JobState.ACTIVE:
                 harvest.gather()
+                feeder.feed(lambda run: _request(site, run), lambda run: _all_run(site, lease, [run]))
         except HostError as error:
             # Losing sight of a job is not its failure: no relaunch, no kill, only patience.
             log.warning("host %s: %s; asking again in %.0f s", lease.batch.host, error, backoff)
@@ -421,10 +459,11 @@ class _Tail:
 class _Harvest:
     """Brings home and judges what is whole of a batch while its job works on the rest."""
 
-    def __init__(self, site: Site, lease: Lease, launch: Launch) -> None:
+    def __init__(self, site: Site, lease: Lease, launch: Launch, tail: _Tail) -> None:
         self._site = site
         self._lease = lease
         self._launch = launch
+        self._tail = tail
         self._looked = time.monotonic()
         self._tried: set[str] = set()
         """Runs that were fetched once: what could not be sealed then is judged when the job has ended."""
@@ -436,7 +475,8 @@ class _Harvest:
             HostError: the line is lost; nothing is lost with it.
         """
         whole = self._launch.backend.whole
-        if whole is None or len(self._launch.requests) < 2 or time.monotonic() - self._looked < HARVEST:
+        alone = len(self._launch.requests) < 2 and self._launch.backend.more is None
+        if whole is None or alone or time.monotonic() - self._looked < HARVEST:
             return
         launch = self._launch
         names = {file.name for file in launch.session.list(launch.handle, launch.job.outputs)}
@@ -451,6 +491,8 @@ class _Harvest:
 
     def _reap(self, run: Run, request: Request, names: Sequence[str]) -> None:
         launch = self._launch
+        # What the job said before it finished the run, and after we last looked, proves what its guardrail did.
+        self._tail.copy()
         folder = self._site.workspace.returned(launch.handle.key)
         folder.mkdir(parents=True, exist_ok=True)
         with Gauge(self._site.store, self._lease, "home") as gauge:
@@ -482,6 +524,7 @@ def _bring_home(
     folder = site.workspace.returned(launch.handle.key)
     folder.mkdir(parents=True, exist_ok=True)
     placed = _fetch(site, lease, launch, folder, heart, stop)
+    _all_run(site, lease, site.store.held(lease))
     without: list[tuple[Run, Outcomes]] = []
     for run in site.store.held(lease):
         heart.check()
@@ -501,9 +544,10 @@ def _bring_home(
         or any(found.outcome is not Outcome.MISSING for _, found in without)
         or bool(site.store.sealed_in(lease))
     )
+    stayed = stays(launch.backend, lease, slot, launch.requests)
     for run, found in without:
         heart.check()
-        _settle_without_output(site, lease, slot, run, ended, found, begun=begun)
+        _settle_without_output(site, lease, slot, run, ended, found, begun=begun, stayed=stayed)
     shutil.rmtree(folder, ignore_errors=True)
     return unverified
 
@@ -633,15 +677,18 @@ def _drop_unpublished(run: Run, folder: Path, lease: Lease) -> None:
 
 
 def _settle_without_output(
-    site: Site, lease: Lease, slot: Slot, run: Run, ended: Exit, found: Outcomes, *, begun: bool
+    site: Site, lease: Lease, slot: Slot, run: Run, ended: Exit, found: Outcomes, *, begun: bool, stayed: bool
 ) -> None:
-    """Move a run that has no output. *begun* is whether the job began any of its runs."""
+    """Move a run that has no output.
+
+    *begun* is whether the job began any of its runs, *stayed* whether it took what came while it ran.
+    """
     why = _why(ended, found)
     if ended.stopped == "cancelled":
         _move(site, lease, run, State.CANCELLED, "cancelled while it was worked on")
     elif found.outcome is Outcome.BLOCKED:
         _move(site, lease, run, State.BLOCKED, found.reason or "the model's guardrail refused it")
-    elif found.outcome is Outcome.MISSING and ended.code and begun:
+    elif found.outcome is Outcome.MISSING and begun and (ended.code or stayed):
         _requeue(site, lease, run, f"its batch ended early: {why}", Blame.BATCH)
     else:
         _settle_failed(site, lease, slot, run, why, _whose(ended, found))

@@ -94,6 +94,7 @@ __all__ = [
     "Shell",
     "Slot",
     "Spec",
+    "Spooling",
     "Step",
     "Tick",
     "Transport",
@@ -293,6 +294,10 @@ class Backend(Offer):
     """``load_seconds(spec, gpu)``: from a job's start until its model is loaded; without it four minutes on a GPU."""
     passes: Callable[[Spec], int] | None = None
     """How often the model runs for one video; without it once."""
+    more: Callable[[Batch, Slot], Job | None] | None = None
+    """``more(batch, slot)``: the inputs and files by which the job of this batch, which keeps its model loaded, takes
+    the batch's requests too; their names are new, and one below ``spool/`` comes last
+    (:func:`cosmos_core.launcher.spooled`). None for a batch whose job does not stay. Such a backend has :attr:`whole`."""
 
 
 class JobState(StrEnum):
@@ -474,6 +479,21 @@ class Freed:
 
     files: int
     bytes: int
+
+
+@runtime_checkable
+class Spooling(Session, Protocol):
+    """A session that can give a running job more to do."""
+
+    def spool(self, handle: Handle, job: Job, report: Report = silent) -> None:
+        """Add the inputs and then the files of *job* to the folder of the one in *handle*, in their order.
+
+        Each appears only when whole; what is there already stays as it is, so doing it again changes nothing.
+
+        Raises:
+            InputError: naming the file or input whose name or content is wrong.
+            HostError: the job is gone, the host refuses or the line is lost.
+        """
 
 
 @runtime_checkable

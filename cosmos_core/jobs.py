@@ -134,6 +134,26 @@ class Folders:
         finally:
             discard(part)
 
+    def add(self, key: str, names: Sequence[str], fill: Callable[[Path], None]) -> None:
+        """Give a job that was put further files, each whole and in the order of *names*; what is there is left as it is.
+
+        *fill* puts them into an empty folder, from which they move.
+
+        Raises:
+            DeniedError: when there is no such job, a link lies on the way, or the system refuses.
+        """
+        if not self.find(key):
+            raise DeniedError(f"there is no job {key} on {self._host} to add to")
+        part = self.tmp / secrets.token_hex(8)
+        try:
+            with denied(f"cannot add to job {key} on {self._host}"):
+                part.mkdir()
+                fill(part)
+                for name in names:
+                    move_inside(part.joinpath(*parts(name)), self.folder(key), name)
+        finally:
+            discard(part)
+
     def start(self, key: str) -> None:
         """Start the launcher in a job's folder, detached from us. It starts the job once, whoever asks.
 
@@ -409,23 +429,50 @@ def open_inside(folder: Path, name: str) -> BinaryIO | None:
 if sys.platform == "win32":
 
     def _open_at(folder: Path, name: str) -> int:
+        return os.open(_without_links(folder, name), os.O_RDONLY | os.O_BINARY)
+
+    def move_inside(source: Path, folder: Path, name: str) -> None:
+        """Move a file to *name* below *folder*, through no link, unless something is there already."""
+        path = _without_links(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            source.rename(path)
+
+    def _without_links(folder: Path, name: str) -> Path:
         path = folder.joinpath(*parts(name))
         if path.resolve() != folder.resolve().joinpath(*parts(name)):
             raise OSError(errno.ELOOP, "a link lies on the way", str(path))
-        return os.open(path, os.O_RDONLY | os.O_BINARY)
+        return path
 
 else:
 
     def _open_at(folder: Path, name: str) -> int:
+        with _parent(folder, name) as (fd, last):
+            return os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
+
+    def move_inside(source: Path, folder: Path, name: str) -> None:
+        """Move a file to *name* below *folder*, through no link, unless something is there already."""
+        with _parent(folder, name, make=True) as (fd, last):
+            try:
+                os.stat(last, dir_fd=fd, follow_symlinks=False)
+            except FileNotFoundError:
+                os.rename(str(source), last, dst_dir_fd=fd)
+                os.fsync(fd)
+
+    @contextmanager
+    def _parent(folder: Path, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
         # One step at a time, so that a job that swaps a folder for a link meanwhile gains nothing.
         *above, last = parts(name)
         fd = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY)
         try:
             for part in above:
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(part, dir_fd=fd)
                 deeper = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
                 os.close(fd)
                 fd = deeper
-            return os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
+            yield fd, last
         finally:
             os.close(fd)
 

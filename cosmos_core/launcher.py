@@ -28,6 +28,9 @@ It leaves in the folder:
 
 and obeys ``stop``: a line that says why and, if wanted, a second one with the seconds between TERM and KILL. TERM to
 the launcher itself asks for the same. When its folder is deleted it ends the command and itself within seconds. JSON files appear under their names only when whole.
+
+A command that keeps its model loaded takes further work from ``spool/``, with :func:`spooled`; it finds this very
+script in the job's folder and can import it.
 """
 
 from __future__ import annotations
@@ -60,6 +63,10 @@ WORDS = "launcher.txt"
 """What the launcher itself had to say, when it was detached."""
 PROGRAM = "launcher.py"
 """This script, as a session puts it into a job's folder."""
+SPOOL = "spool"
+"""Folder of what a resident command takes after its first work, a file each, whole when it has its name."""
+SPOOL_END = "spool/end"
+"""Says that nothing more will come."""
 OURS = frozenset({JOB, LOCK, STARTED, ALIVE, EVENTS, LOG, EXIT, STOP, WORDS, PROGRAM})
 
 TICK = 0.1
@@ -85,6 +92,29 @@ def main(arguments: list[str]) -> int:
         return detach(folder) if detached else launch(folder)
     except (OSError, ValueError, KeyError) as error:
         return _say(1, f"{folder}: {type(error).__name__}: {error}")
+
+
+def spooled(folder: Path, idle: float) -> Iterator[Path]:
+    """What comes into the spool of a job's *folder*, each file once, by name among those that are there together.
+
+    Ends when nothing came for *idle* seconds, and at once when :data:`SPOOL_END` is there and nothing before it is left.
+    """
+    given = {Path(SPOOL_END).name}
+    last = time.monotonic()
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            found = sorted(path.name for path in (folder / SPOOL).iterdir())
+            # Hidden ones are on their way.
+            fresh = [name for name in found if name not in given and not name.startswith(".")]
+            for name in fresh:
+                given.add(name)
+                yield folder / SPOOL / name
+                last = time.monotonic()
+            if not fresh and Path(SPOOL_END).name in found:
+                return
+        if time.monotonic() - last > idle:
+            return
+        time.sleep(TICK)
 
 
 def source() -> bytes:

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cosmos_core.errors import Finding
+    from cosmos_core.feed import Next
     from cosmos_core.hosts import Host, Slot
     from cosmos_core.retry import Rest
     from cosmos_core.store import Holding, Lease
@@ -208,7 +210,7 @@ class Worker:
         while not self._stop.is_set():
             lease = self._next(seat)
             if lease is not None:
-                seat.carry(lease, self._stop)
+                seat.carry(lease, self._stop, partial(self._following, seat, until_idle))
             elif until_idle and self._is_idle():
                 return
             else:
@@ -293,8 +295,30 @@ class Worker:
         needs = self._site.store.needs(run)
         return any(other.rest is None and has(other.slot, needs) for other in self._seats)
 
-    def _plan(self, seats: Sequence[Seat]) -> Plan:
-        """How the waiting runs would be worked on *seats*, by the core's own rules where a plugin's planner fails."""
+    def _following(self, seat: Seat, until_idle: bool, lease: Lease) -> Sequence[str] | None:
+        """The runs that the plan would give the seat next if it were free, with the model of *lease* loaded.
+
+        None when the slot is wanted for another model or, with *until_idle*, for nothing more.
+        """
+        with self._lock:
+            try:
+                if self._site.store.paused() is not None:
+                    return ()
+                batches = self._plan(self._seats, loaded=(seat.slot, lease)).batches
+            except StoreError as error:
+                log.warning("%s", error)
+                return ()
+        batch = next((batch for batch in batches if batch.slot == seat.slot), None)
+        if batch is None:
+            return None if until_idle else ()
+        is_same = (batch.backend, batch.load_key) == (lease.batch.backend, lease.batch.load_key)
+        return batch.runs if is_same else None
+
+    def _plan(self, seats: Sequence[Seat], *, loaded: tuple[Slot, Lease] | None = None) -> Plan:
+        """How the waiting runs would be worked on *seats*, by the core's own rules where a plugin's planner fails.
+
+        With *loaded*, as if that slot were free and had the model of that lease loaded.
+        """
         waiting = self._site.store.waiting(limit=WINDOW if self._only is None else EVERYTHING)
         wanted = [run for run in waiting if self._only is None or run.id in self._only]
         able = [run for run in wanted if run.backend in self._site.plugins.offers(Backend)]
@@ -304,6 +328,8 @@ class Worker:
             return Plan()
         slots = [seat.slot for seat in seats]
         busy = {seat.slot.name: seat.busy for seat in seats if seat.busy or not seat.is_fresh}
+        if loaded is not None:
+            busy.pop(loaded[0].name, None)
         forecast = self._foresight.forecast(
             able,
             slots,
@@ -311,6 +337,9 @@ class Worker:
             places={(seat.place, seat.slot.index): seat.slot for seat in seats},
             order=self._order,
         )
+        if loaded is not None:
+            key = (loaded[1].batch.backend, loaded[1].batch.load_key, loaded[0].name)
+            forecast = attrs.evolve(forecast, load={**forecast.load, key: 0.0})
         try:
             return self._site.plugins.plan(able, slots, forecast)
         except PluginError as error:
@@ -397,10 +426,10 @@ class Seat:
             lease=self.site.settings.queue.lease,
         )
 
-    def carry(self, lease: Lease, stop: threading.Event) -> None:
+    def carry(self, lease: Lease, stop: threading.Event, following: Next | None = None) -> None:
         """Bring a batch to its end. The one broad except of a worker: what nobody foresaw costs one batch an attempt."""
         try:
-            carry(self.site, lease, self._host, self.slot, stop)
+            carry(self.site, lease, self._host, self.slot, stop, following)
         except LeaseLost as error:
             log.warning("%s", error)
         except Interrupted:

@@ -17,6 +17,17 @@ OCCUPIES = sa.and_(batch.c.closed.is_(None), sa.not_(batch.c.parked))
 """Whether a batch has its slot to itself. The index ``batch_one_a_slot`` says the same, so that no race breaks it."""
 
 
+_PLACED = {
+    "state": "placed",
+    "batch": sa.bindparam("batch_id"),
+    "attempt": run.c.attempt + 1,
+    "reason": "",
+    "progress": 0.0,
+    "cancel": False,
+    "changed": now(),
+}
+
+
 def _claim(*conditions: Any) -> ReturningUpdate[int]:
     """Move up to ``limit`` queued runs of the load key ``loaded`` and one backend to ``placed``, in one statement.
 
@@ -39,20 +50,19 @@ def _claim(*conditions: Any) -> ReturningUpdate[int]:
         .with_for_update(skip_locked=True)
         .cte("chosen")
     )
-    return (
-        sa.update(run)
-        .where(run.c.seq.in_(sa.select(chosen.c.seq)))
-        .values(
-            state="placed",
-            batch=sa.bindparam("batch_id"),
-            attempt=run.c.attempt + 1,
-            reason="",
-            progress=0.0,
-            cancel=False,
-            changed=now(),
-        )
-        .returning(run.c.seq)
+    return sa.update(run).where(run.c.seq.in_(sa.select(chosen.c.seq))).values(_PLACED).returning(run.c.seq)
+
+
+def _join() -> ReturningUpdate[int]:
+    """Move those of ``only`` that wait and are of the backend ``made_by`` and the load key ``loaded`` to an open batch."""
+    paused = sa.exists().where(setting.c.name == PAUSED)
+    chosen = (
+        sa.select(run.c.seq)
+        .where(_waits(run, _is_one_of), run.c.backend == sa.bindparam("made_by"), ~paused)
+        .with_for_update(skip_locked=True)
+        .cte("chosen")
     )
+    return sa.update(run).where(run.c.seq.in_(sa.select(chosen.c.seq))).values(_PLACED).returning(run.c.seq)
 
 
 def _waits(runs: sa.FromClause, *conditions: Any) -> sa.ColumnElement[bool]:
@@ -99,6 +109,9 @@ CLAIM = _claim()
 """Takes ``batch_id``, ``loaded``, ``limit``, ``host`` and ``slot``; gives the ``seq`` of each run taken."""
 CLAIM_SOME = _claim(_is_one_of)
 """As :data:`CLAIM`, of no runs but ``only``."""
+
+JOIN = _join()
+"""Takes ``batch_id``, ``loaded``, ``made_by`` and ``only``; gives the ``seq`` of each run taken."""
 
 OPEN_BATCH = (
     sa.insert(batch)

@@ -80,6 +80,23 @@ class Leases(Opened):
         except _SlotTaken:
             return None
 
+    def join(self, lease: Lease, only: Sequence[str]) -> tuple[Run, ...]:
+        """Take those of *only* that wait, and could have been claimed with it, into the open batch of *lease*.
+
+        Raises:
+            LeaseLost: when another worker holds the batch by now.
+        """
+        held = lease.batch
+        asked = {"batch_id": held.id, "loaded": held.load_key, "made_by": held.backend, "only": [*only]}
+        with self._db.write(lasting=False) as connection:
+            row = hold(connection, lease)
+            seqs = connection.execute(claims.JOIN, asked).scalars().all()
+            if not seqs:
+                return ()
+            _open_attempts(connection, row, connection.execute(_TAKEN, {"seqs": seqs}).all())
+            found = rows.load(connection, run.c.seq.in_(seqs), self._root)
+        return tuple(found[seq] for seq in sorted(found))
+
     def adopt(
         self, *, owner: str, hosts: Sequence[str], besides: Sequence[int] = (), lease: float = LEASE
     ) -> Lease | None:

@@ -9,6 +9,7 @@ import pytest
 
 from cosmos_core import canonical
 from cosmos_core.extend import Backend, Batch, Exit, Expectation, Level, Outcome, Prompt, Request, Slot, Spec
+from cosmos_core.launcher import SPOOL
 from cosmos_core.spec import controls
 
 if TYPE_CHECKING:
@@ -128,6 +129,24 @@ class BackendContract:
         assert [] == [
             name for name in names if name.startswith("/") or ".." in name.split("/") or "\\" in name
         ]
+
+    def test_what_a_resident_job_takes_has_names_of_its_own(
+        self, backend: Backend, batch: Batch, slot: Slot
+    ) -> None:
+        """
+        Nothing that a job began with is written over, what starts the work comes last, and results come home early.
+        """
+        first, second = (attrs.evolve(batch, requests=(each,)) for each in batch.requests)
+        if backend.more is None or (job := backend.more(second, slot)) is None:
+            pytest.skip("this backend's job ends with its batch")
+        began = backend.compile(first, slot)
+
+        assert not {file.name for file in began.files if file not in job.files} & {
+            file.name for file in job.files
+        }
+        assert job.files[-1].name.startswith(f"{SPOOL}/")
+        assert job == backend.more(second, slot)
+        assert backend.whole is not None
 
     def test_inputs_are_named_by_the_digest_of_their_bytes(
         self, backend: Backend, batch: Batch, slot: Slot

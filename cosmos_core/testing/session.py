@@ -45,6 +45,7 @@ from cosmos_core.extend import (
     Ran,
     Session,
     Shell,
+    Spooling,
     Tunnel,
 )
 
@@ -112,6 +113,21 @@ class Echo(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
 print("port", server.server_port, flush=True)
 server.serve_forever()
+"""
+RESIDENT = """
+import os, sys
+sys.path.insert(0, os.getcwd())
+import launcher, pathlib
+print("loaded", flush=True)
+for path in launcher.spooled(pathlib.Path.cwd(), 60):
+    print(path.name, path.read_text(), flush=True)
+"""
+SWAP = """
+import os, time
+os.mkdir("elsewhere")
+os.symlink(os.path.abspath("elsewhere"), "spool")
+print("swapped", flush=True)
+time.sleep(60)
 """
 TELL = "import json, os, sys; print(json.dumps([sys.argv[1:], {k: os.environ.get(k) for k in ('PLAIN', 'ODD', 'EMPTY')}]))"
 
@@ -307,6 +323,48 @@ class SessionContract:
         assert handle is not None
         assert JobState.ACTIVE == other.poll([handle])[key].state
         assert Exit(code=5) == self.wait_for(other, handle).exit
+
+    def test_a_job_that_stays_is_given_more(self, session: Session, begin: Begin, tmp_path: Path) -> None:
+        """Files and inputs reach a running job whole and once, however often they are sent, until it is told the end."""
+        if not isinstance(session, Spooling):
+            pytest.skip("this transport cannot add to a running job")
+        handle = begin(RESIDENT)
+        self.wait_for_words(session, handle, b"loaded")
+        (plate := tmp_path / "plate.bin").write_bytes(b"plate" * 1000)
+        item = Input(name="in/plate.bin", digest=_sha(plate), path=plate, bytes=5000)
+        session.spool(handle, _spooled("a", b"one", item))
+        self.wait_for_words(session, handle, b"a one")
+        session.spool(handle, _spooled("a", b"other", item))
+        session.spool(handle, _spooled("b", b"two"))
+        session.spool(handle, _spooled("end"))
+        ended = self.wait_for(session, handle)
+
+        assert Exit(code=0) == ended.exit
+        assert ["loaded", "a one", "b two"] == self.whole(session, handle, "log.txt").decode().splitlines()
+        assert b"plate" * 1000 == self.whole(session, handle, "in/plate.bin")
+
+    def test_more_goes_through_no_link(self, session: Session, begin: Begin) -> None:
+        """A job that puts a link in the way gets nothing, and what the link leads to stays as it was."""
+        if not isinstance(session, Spooling):
+            pytest.skip("this transport cannot add to a running job")
+        handle = begin(SWAP)
+        self.wait_for_words(session, handle, b"swapped")
+
+        with pytest.raises(HostError):
+            session.spool(handle, _spooled("a", b"one"))
+
+        assert () == session.list(handle, ["elsewhere"])
+
+    def test_more_for_a_job_that_is_gone_is_an_error(self, session: Session, key: str) -> None:
+        """It is not put anew by it."""
+        if not isinstance(session, Spooling):
+            pytest.skip("this transport cannot add to a running job")
+        nowhere = Handle(host="", key=key, folder="")
+
+        with pytest.raises(HostError, match="there is no job"):
+            session.spool(nowhere, _spooled("a", b"one"))
+
+        assert session.find(key) is None
 
     def test_one_poll_answers_for_many_jobs(self, session: Session, begin: Begin) -> None:
         """A poll names each job's own state."""
@@ -720,6 +778,10 @@ def _ask(port: int, body: bytes) -> bytes:
     with closing(HTTPConnection("127.0.0.1", port, timeout=20.0)) as line:
         line.request("POST", "/", body)
         return line.getresponse().read()
+
+
+def _spooled(name: str, content: bytes = b"", *inputs: Input) -> Job:
+    return Job(argv=(), files=(JobFile(name=f"{launcher.SPOOL}/{name}", content=content),), inputs=inputs)
 
 
 def _sha(path: Path) -> str:

@@ -26,6 +26,7 @@ ORDER = (
     {"record", "reach", "foresee", "traffic"},
     {"lineage"},
     {"examine"},
+    {"feed"},
     {"audit", "dispatch", "verify", "dataset"},
     {"served"},
     {"work"},

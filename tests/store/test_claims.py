@@ -7,7 +7,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cosmos_core.store import claims
 
-STATEMENTS = {"claim": claims.CLAIM, "claim some": claims.CLAIM_SOME, "adopt": claims.ADOPT}
+STATEMENTS = {
+    "claim": claims.CLAIM,
+    "claim some": claims.CLAIM_SOME,
+    "claim to join": claims.JOIN,
+    "adopt": claims.ADOPT,
+}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -20,7 +25,7 @@ def test_on_postgresql_a_claim_locks_what_it_chooses_and_skips_what_is_locked(na
     assert 1 == text.count("FOR UPDATE SKIP LOCKED")
     assert (
         text.index("WITH ")
-        < text.index("LIMIT")
+        < text.index("SELECT" if "join" in name else "LIMIT")
         < text.index("FOR UPDATE SKIP LOCKED")
         < text.index("UPDATE run" if "claim" in name else "UPDATE batch")
     )

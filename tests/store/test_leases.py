@@ -226,6 +226,44 @@ def test_a_heartbeat_brings_a_lease_back_that_nobody_took(store, accept, take):
     assert State.RUNNING is store.move(lease, run.id, State.RUNNING).state
 
 
+def test_runs_join_an_open_batch(store, accept, take):
+    """
+    Those that wait and could have been claimed with it become its own, with an attempt under its fence.
+    """
+    first, second = accept(2)
+    (strange,) = accept(1, load_key="model-b")
+    lease = take(limit=1)
+    store.move(lease, first.id, State.RUNNING)
+
+    joined = store.join(lease, [second.id, strange.id, first.id, "r-unknown"])
+
+    assert [(second.id, State.PLACED, lease.batch.id)] == [(run.id, run.state, run.batch) for run in joined]
+    assert [first.id, second.id] == [run.id for run in store.held(lease)]
+    assert [(1, lease.batch.id)] == [(one.number, one.batch) for one in store.attempts(second.id)]
+    assert State.QUEUED is store.run(strange.id).state
+    assert () == store.join(lease, [second.id])
+
+
+def test_nothing_joins_a_batch_that_is_lost_or_a_queue_that_is_paused(store, accept, take):
+    """
+    What two workers want belongs to the one that holds the batch.
+    """
+    accept(1)
+    (waiting,) = accept(1)
+    lease = take(limit=1, lease=0.01)
+    store.pause("lunch")
+
+    assert () == store.join(lease, [waiting.id])
+
+    store.resume()
+    time.sleep(0.05)
+    other = store.adopt(owner="worker-2", hosts=["local"])
+
+    with pytest.raises(LeaseLost):
+        store.join(lease, [waiting.id])
+    assert [waiting.id] == [run.id for run in store.join(other, [waiting.id])]
+
+
 def test_open_leases_are_listed(store, accept, take):
     """
     Status shows who holds what, where, and for how much longer.

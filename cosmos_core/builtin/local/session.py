@@ -54,6 +54,18 @@ class LocalSession:
             )
         return self._handle(key)
 
+    def spool(self, handle: Handle, job: Job, report: Report = silent) -> None:
+        """Add the inputs and then the files of *job* to the folder of one that was put; what is there stays.
+
+        Raises:
+            InputError: naming the file or input whose name or content is wrong.
+            HostError: there is no such job, or the system refuses.
+        """
+        names = [item.name for item in job.inputs] + [file.name for file in job.files]
+        with spoken():
+            jobs.check_names(job)
+            self._folders.add(handle.key, names, lambda part: _fill(part, job, report))
+
     def start(self, handle: Handle, job: Job) -> None:  # noqa: ARG002  (the launcher reads job.json)
         """Start the launcher in the job's folder, detached from us. It starts the job once, whoever asks.
 

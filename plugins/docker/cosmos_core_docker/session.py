@@ -15,7 +15,7 @@ import attrs
 
 from cosmos_core import jobs, launcher
 from cosmos_core.errors import HostError, InputError
-from cosmos_core.extend import Exit, JobState, JobStatus, Keeper, Tunnel, silent
+from cosmos_core.extend import Exit, JobState, JobStatus, Keeper, Spooling, Tunnel, silent
 from cosmos_core_docker import words
 from cosmos_core_docker.engine import SLOW, Engine, sentence
 from cosmos_core_docker.options import DockerOptions
@@ -76,6 +76,19 @@ class DockerSession:
         words.name_of(key)
         # The container alone is given GPUs; inside of it they are numbered from 0.
         return self.below.put(attrs.evolve(job, image="", gpus=()), key, report)
+
+    def spool(self, handle: Handle, job: Job, report: Report = silent) -> None:
+        """Add to the folder that a container's job works in.
+
+        Raises:
+            InputError: a file or input of it is wrong, or the session below has no way of adding.
+            HostError: the job is gone, or the host refuses.
+        """
+        if not isinstance(self.below, Spooling):
+            raise InputError(
+                f"the transport below the containers of {self._host} cannot add to a running job"
+            )
+        self.below.spool(handle, job, report)
 
     def start(self, handle: Handle, job: Job) -> None:
         """Make the job's container and start it, once, whoever asks.

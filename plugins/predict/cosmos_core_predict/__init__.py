@@ -37,6 +37,8 @@ def cosmos_backends() -> Iterator[Backend]:
         progress=backend.progress,
         outcome=backend.outcome,
         review=backend.review,
+        whole=backend.whole,
+        more=backend.more,
         check=_check,
     )
 

@@ -11,11 +11,12 @@ import attrs
 
 from cosmos_core.errors import fail, warn
 from cosmos_core.extend import Expectation, Input, Job, JobFile, Needs, Prompt, Spec, Tick
+from cosmos_core.launcher import SPOOL
 from cosmos_core_predict import length, outcomes, profiles, sample
 from cosmos_core_predict.sample import MODELS, TYPES, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from cosmos_core.clip import Clip
     from cosmos_core.extend import Batch, Exit, Finding, Outcomes, Request, Slot
@@ -30,6 +31,8 @@ _STEP = re.compile(r"Generating samples:.*?(?P<done>\d+)/(?P<total>\d+) ")
 _SAVED = re.compile(r"Saved video to \S*?(?P<run>[^/\s]+)\.mp4")
 _QUIET = 1800.0
 """Seconds. The model loads for four minutes and compiles for three; a first run fetches 54 GB before that."""
+LONGEST_STAY = _QUIET / 2
+"""Seconds without work after which a resident model leaves; more would be taken for a job that hangs."""
 
 
 def _help(text: str) -> dict[str, str]:
@@ -81,6 +84,14 @@ class Predict:
     )
     offload_tokenizer: bool = attrs.field(
         default=False, metadata=_help("keep the tokenizer in main memory between uses")
+    )
+    resident: float = attrs.field(
+        default=0.0,
+        validator=[attrs.validators.ge(0), attrs.validators.le(LONGEST_STAY)],
+        metadata=_help(
+            "seconds that the loaded model waits for more requests of its kind before it leaves its GPU; "
+            "0: it ends with its batch"
+        ),
     )
 
 
@@ -177,7 +188,12 @@ def spec_of(found: Sample, *, prompt: str, clip: str = "", model: str = MODELS[0
 
 def load_key(spec: Spec) -> str:
     """Model and flags: what one process is started with."""
-    return " ".join([NAME, *arguments(chosen(spec))])
+    options = chosen(spec)
+    return " ".join([NAME, *_staying(options), *arguments(options)])
+
+
+def _staying(options: Predict) -> tuple[str, ...]:
+    return ("--resident", f"{options.resident:g}") if options.resident else ()
 
 
 def arguments(options: Predict) -> tuple[str, ...]:
@@ -299,13 +315,16 @@ def compile_job(batch: Batch, _: Slot) -> Job:
     """One process for the whole batch: every sample a line of one file, so that no second ``-i`` can lose any."""
     options = chosen(batch.requests[0].spec)
     samples = [sample_of(request.spec, name=request.run) for request in batch.requests]
-    program = Path(__file__).with_name("program.py").read_bytes()
+    programs = {"predict.py": "program.py"} | ({"stay.py": "stay.py"} if options.resident else {})
     pictures = {each.name: each for request in batch.requests for each in _picture(request)}
     videos = {each.name: each for request in batch.requests for each in _video(request)}
     return Job(
-        argv=("python3", "predict.py", *arguments(options)),
+        argv=("python3", "predict.py", *_staying(options), *arguments(options)),
         files=(
-            JobFile(name="predict.py", content=program),
+            *(
+                JobFile(name=name, content=Path(__file__).with_name(source).read_bytes())
+                for name, source in programs.items()
+            ),
             JobFile(name="batch.jsonl", content=sample.to_lines(samples)),
             *pictures.values(),
         ),
@@ -315,6 +334,30 @@ def compile_job(batch: Batch, _: Slot) -> Job:
         outputs=("out", "log.txt"),
         quiet=_QUIET,
     )
+
+
+def more(batch: Batch, _: Slot) -> Job | None:
+    """What a resident job takes for further requests: a file of the spool each, whose inputs lie beside the first ones'."""
+    if not chosen(batch.requests[0].spec).resident:
+        return None
+    spooled = []
+    for request in batch.requests:
+        asked = sample_of(request.spec, name=request.run)
+        if asked.input_path:
+            # The program looks for it from the file's own folder.
+            asked = attrs.evolve(asked, input_path=f"../{asked.input_path}")
+        spooled.append(JobFile(name=f"{SPOOL}/{request.run}.jsonl", content=sample.to_lines([asked])))
+    pictures = {each.name: each for request in batch.requests for each in _picture(request)}
+    videos = {each.name: each for request in batch.requests for each in _video(request)}
+    return Job(argv=(), files=(*pictures.values(), *spooled), inputs=tuple(videos.values()))
+
+
+def whole(request: Request, names: Collection[str]) -> tuple[str, ...]:
+    """All of a request's files once a resident program is through with it; else nothing says when one is."""
+    name = request.run
+    if f"out/finished/{name}" not in names:
+        return ()
+    return tuple(each for each in (f"out/{name}.json", f"out/{name}.mp4") if each in names)
 
 
 def _picture(request: Request) -> Iterator[JobFile]:

@@ -1,11 +1,12 @@
 """Become NVIDIA's Predict 2.5 program in a job's folder, on whatever host that is.
 
-    python3 predict.py [--model NAME] [FLAG …]
+    python3 predict.py [--resident SECONDS] [--model NAME] [FLAG …]
 
 Put into the job's folder and run there, with the standard library of any Python from 3.8 on. The folder holds
 ``batch.jsonl``; what the program makes goes to ``out/``. The host says where NVIDIA's checkout is in
 ``COSMOS_PREDICT25_REPO`` (else ``~/cosmos-predict2.5``, else ``/workspace``, where the containers have it) and which Python has
-its packages in ``COSMOS_PREDICT25_PYTHON`` (else the checkout's ``.venv``, else ``python``).
+its packages in ``COSMOS_PREDICT25_PYTHON`` (else the checkout's ``.venv``, else ``python``). With ``--resident`` the model is kept
+so many seconds for more requests, by ``stay.py`` beside this file.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ def main(flags: list[str]) -> None:
     script = str(repo / "examples" / "inference.py")
     # NVIDIA's containers set PYTHONPATH for other packages, which shadow the checkout's (docs/troubleshooting.md).
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    os.execvpe(python, [python, script, "-i", "batch.jsonl", "-o", "out", *flags], environ)  # noqa: S606
+    words = [script, "-i", "batch.jsonl", "-o", "out"]
+    if flags[:1] == ["--resident"]:
+        words, flags = ["stay.py", flags[1], *words], flags[2:]
+    os.execvpe(python, [python, *words, *flags], environ)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -20,6 +20,11 @@ def checkout(tmp_path, monkeypatch):
     folder = tmp_path / "cosmos-predict2.5"
     (folder / "examples").mkdir(parents=True)
     shutil.copy(DOUBLE, folder / "examples" / "inference.py")
+    (folder / "cosmos_predict2").mkdir()
+    (folder / "cosmos_predict2" / "__init__.py").touch()
+    (folder / "cosmos_predict2" / "inference.py").write_text(
+        "from __main__ import Inference, InferenceArguments\n"
+    )
     monkeypatch.setenv("COSMOS_PREDICT25_REPO", str(folder))
     monkeypatch.setenv("COSMOS_PREDICT25_PYTHON", sys.executable)
     return folder

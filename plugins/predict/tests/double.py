@@ -6,6 +6,7 @@ whatever was asked. Written from the interface's description; no line of it is N
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import sys
@@ -106,18 +107,45 @@ class Log:
             sys.stdout.flush()
 
 
+class InferenceArguments:
+    """A sample. Reading a file goes to its folder, comes back, and exits when it is wrong."""
+
+    def __init__(self, found):
+        self.found = found
+        self.name = found["name"]
+
+    @classmethod
+    def from_files(cls, paths):
+        return [cls(found) for found in load(paths)]
+
+
+class Inference:
+    """The loaded model."""
+
+    def __init__(self, setup):
+        out = Path(setup["-o"])
+        out.mkdir(parents=True, exist_ok=True)
+        self.log = Log(out)
+        self.log.say("Loading the model")
+        self.guarded = "--disable-guardrails" not in setup["bare"]
+        (out / "config.yaml").write_text("model: {}\n")
+
+    def generate(self, samples, output_dir):
+        self.log.say(f"Generating {len(samples)} samples: {[sample.name for sample in samples]}")
+        for index, sample in enumerate(samples, 1):
+            self.log.say(f"[{index}/{len(samples)}] Processing sample {sample.name}")
+            generate(sample.found, Path(output_dir), self.log, guarded=self.guarded)
+
+
 def main():
     found = parse(sys.argv[1:])
-    samples = load(found["-i"])
-    out = Path(found["-o"])
-    out.mkdir(parents=True, exist_ok=True)
-    log = Log(out)
-    (out / "config.yaml").write_text("model: {}\n")
-    log.say(f"Generating {len(samples)} samples: {[sample['name'] for sample in samples]}")
-    guarded = "--disable-guardrails" not in found["bare"]
-    for index, sample in enumerate(samples, 1):
-        log.say(f"[{index}/{len(samples)}] Processing sample {sample['name']}")
-        generate(sample, out, log, guarded=guarded)
+    samples = InferenceArguments.from_files(found["-i"])
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    model = Inference
+    if importlib.util.find_spec("cosmos_predict2"):
+        # As the original does: late, so that a wrong file is refused before anything is loaded.
+        model = importlib.import_module("cosmos_predict2.inference").Inference
+    model(found).generate(samples, output_dir=Path(found["-o"]))
 
 
 def generate(sample, out, log, *, guarded):

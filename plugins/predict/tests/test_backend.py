@@ -65,6 +65,17 @@ class TestImage(BackendContract):
         return spec(clip.digest, frames=clip.frames, inference_type="image2world")
 
 
+class TestResident(BackendContract):
+    @pytest.fixture
+    def backend(self):
+        return BACKEND
+
+    @pytest.fixture
+    def spec(self, clip):
+        options = {"inference_type": "image2world", "resident": 60.0}
+        return spec(clip.digest, frames=clip.frames, **options)
+
+
 def batch_of(*specs, clip=None):
     from cosmos_core.extend import Batch, Request
 

@@ -6,6 +6,7 @@ typing_extensions and huggingface_hub; our own Python when not said.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -13,8 +14,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 from cosmos_core_predict import backend, sample
+
+from cosmos_core import clip as clips
+from cosmos_core.extend import Batch, Request, Slot
+from cosmos_core.testing import media
 
 HERE = Path(__file__).parent
 REPO = os.environ.get("COSMOS_PREDICT25_REPO", "")
@@ -23,6 +29,12 @@ PYTHON = os.environ.get("COSMOS_PREDICT25_PYTHON", sys.executable)
 pytestmark = pytest.mark.skipif(
     not REPO, reason="COSMOS_PREDICT25_REPO names no checkout of nvidia-cosmos/cosmos-predict2.5"
 )
+
+
+@pytest.fixture
+def street(tmp_path):
+    """A small sealed clip."""
+    return clips.seal(media.make_clip(tmp_path / "clips" / "street", frames=6, width=64, height=48))
 
 
 def ask(folder, lines, words=()):
@@ -135,3 +147,39 @@ def test_what_the_double_does_with_arguments_the_program_does(tmp_path, words, c
 
     assert code == done.returncode, done.stderr
     assert code or ["batch.jsonl"] == json.loads(done.stdout.splitlines()[-1])["files"]
+
+
+def test_what_a_resident_job_takes_is_read_from_its_spool(tmp_path, street):
+    """
+    NVIDIA's model finds the input from the spool's folder, and the program has what ``stay.py`` changes.
+    """
+    spec = backend.spec_of(REQUESTS["image"], prompt="x", clip=street.digest)
+    spec = attrs.evolve(spec, options={**spec.options, "resident": 60.0})
+    batch = Batch(
+        id="b1",
+        backend=backend.NAME,
+        load_key=backend.load_key(spec),
+        host="gpu",
+        slot=0,
+        attempt=1,
+        fence=1,
+        requests=(Request(run="r1", spec=spec, clip=street),),
+    )
+    for file in backend.more(batch, Slot(host="gpu", index=0)).files:
+        (tmp_path / file.name).parent.mkdir(exist_ok=True)
+        (tmp_path / file.name).write_bytes(file.content)
+    done = ask(tmp_path / "spool", (tmp_path / "spool" / "r1.jsonl").read_bytes())
+    assert 0 == done.returncode, done.stderr
+    (found,) = json.loads(done.stdout.splitlines()[-1])["samples"]
+    program = ast.parse(Path(REPO, "cosmos_predict2", "inference.py").read_text("utf-8"))
+    (kind,) = (node for node in program.body if isinstance(node, ast.ClassDef) and node.name == "Inference")
+    (method,) = (node for node in kind.body if isinstance(node, ast.FunctionDef) and node.name == "generate")
+
+    assert tmp_path / "inputs" / f"{street.digest}.png" == Path(found["input_path"]).resolve()
+    assert ["self", "samples", "output_dir"] == [each.arg for each in method.args.args]
+    assert "InferenceArguments" in {
+        alias.asname or alias.name
+        for node in program.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }

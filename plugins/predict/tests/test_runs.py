@@ -10,6 +10,8 @@ import time
 import attrs
 import pytest
 
+from cosmos_core.errors import HostError
+from cosmos_core.feed import Feeder
 from cosmos_core.media import file_digest, survey
 from cosmos_core.run import State
 from cosmos_core.submission import Ask
@@ -223,3 +225,95 @@ def test_trim_and_retime_follow_a_seal_and_leave_it_alone(cosmos, work):
     assert {"trim": 80, "24fps": 120} == copies
     assert run.artifact.digest == file_digest(made)
     assert all((made.parent / f"{made.stem}.{name}.mp4.json").is_file() for name in copies)
+
+
+@pytest.fixture
+def working(cosmos, checkout):
+    """A worker that does not end when there is nothing to do; what it leaves behind is taken up and ended."""
+    worker = Worker(cosmos.site)
+    thread = threading.Thread(target=worker.work)
+    thread.start()
+    yield worker
+    worker.stop()
+    thread.join(timeout=60)
+    Worker(cosmos.site).work(until_idle=True)
+
+
+def reach(cosmos, runs, *states):
+    """The runs, once each is in one of *states*."""
+    end = time.monotonic() + 90
+    while True:
+        found = [cosmos.store.run(run.id) for run in runs]
+        if all(run.state in states for run in found):
+            return found
+        assert time.monotonic() < end, [(run.state, run.reason) for run in found]
+        time.sleep(0.05)
+
+
+ENDS = {
+    "block-prompt": State.BLOCKED,
+    "pointer": State.REJECTED,
+    "a square": State.SEALED,
+    "another square": State.SEALED,
+}
+
+
+def test_a_resident_model_is_loaded_once_and_takes_what_comes_later(cosmos, working):
+    """
+    What is asked for while the model is there joins its batch, and each request has its own end.
+    """
+    first = cosmos.submit_many([ask("a street", seconds=1, resident=60)])
+    reach(cosmos, first, State.SEALED)
+    later = cosmos.submit_many([ask(each, seconds=1, resident=60, seed=2) for each in ENDS])
+    found = reach(cosmos, later, *ENDS.values())
+
+    assert ENDS == {run.spec.prompt.text: run.state for run in found}, [run.reason for run in found]
+    assert {cosmos.store.run(first[0].id).batch} == {run.batch for run in found}
+    assert 1 == cosmos.workspace.log(found[0].batch).read_text().count("Loading the model")
+
+
+def test_a_resident_model_gives_way_to_another(cosmos, working):
+    """
+    Its slot is wanted for other flags, so it leaves long before its time, and what it made is sealed.
+    """
+    (first,) = cosmos.submit_many([ask("a street", seconds=1, resident=900)])
+    reach(cosmos, [first], State.SEALED)
+    (other,) = cosmos.submit_many([ask("a square", seconds=1, disable_guardrails=True)])
+    (found,) = reach(cosmos, [other], State.SEALED)
+
+    assert found.batch != cosmos.store.run(first.id).batch
+
+
+def test_what_a_resident_model_dies_of_costs_the_others_nothing(cosmos, working):
+    """
+    Those that wait in its spool are made by the next one.
+    """
+    first = cosmos.submit_many([ask("a street", seconds=1, resident=60)])
+    reach(cosmos, first, State.SEALED)
+    (bad, good) = cosmos.submit_many(
+        [ask("crash", seconds=1.5, resident=60), ask("a square", seconds=1, resident=60)]
+    )
+    reach(cosmos, [bad], State.FAILED)
+    reach(cosmos, [good], State.SEALED)
+
+
+def test_what_joined_and_was_not_sent_is_sent_by_the_next_worker(cosmos, working, monkeypatch):
+    """
+    A worker that goes between the two leaves placed runs; they are neither lost nor made twice.
+    """
+    first = cosmos.submit_many([ask("a street", seconds=1, resident=60)])
+    reach(cosmos, first, State.SEALED)
+
+    def lost(*_):
+        working.stop()
+        raise HostError("the line is lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Feeder, "_bring", lost)
+        (later,) = cosmos.submit_many([ask("a square", seconds=1, resident=60)])
+        reach(cosmos, [later], State.PLACED)
+        assert working._stop.wait(30)
+    Worker(cosmos.site).work(until_idle=True)
+    (found,) = reach(cosmos, [later], State.SEALED)
+
+    assert (1, cosmos.store.run(first[0].id).batch) == (found.attempt, found.batch)

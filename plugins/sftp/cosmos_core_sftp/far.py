@@ -335,6 +335,7 @@ class Far:
             "finish": self._finish,
             "chunks": self._chunks,
             "place": self._place,
+            "spool": self._spool,
             "start": lambda asked: self._folders.start(asked["key"]),
             "poll": lambda asked: {key: self._folders.status(key) for key in asked["keys"]},
             "left": lambda asked: {key: self._folders.left(key) for key in asked["keys"]},
@@ -449,12 +450,7 @@ class Far:
         return self._folders.open(asked["key"], asked["name"])
 
     def _place(self, asked: dict[str, Any]) -> dict[str, Any]:
-        content = memoryview(self._pipe.payload(asked["bytes"]))
-        files, at = [], 0
-        for name, size in asked["files"]:
-            files.append((jobs.parts(name), content[at : at + size]))
-            at += size
-        inputs = [(jobs.parts(name), _digest(digest)) for name, digest in asked["inputs"]]
+        files, inputs = self._parcel(asked)
         digests = sorted({digest for _, digest in inputs})
         order = dict(asked["order"], inputs=digests, boot=launcher.boot())
         try:
@@ -464,6 +460,24 @@ class Far:
         except MissingError as error:
             return {"missing": error.digests}
         return {"missing": [], "folder": str(self._folders.folder(asked["key"]))}
+
+    def _spool(self, asked: dict[str, Any]) -> dict[str, Any]:
+        files, inputs = self._parcel(asked)
+        names = [name for name, _ in (*asked["inputs"], *asked["files"])]
+        try:
+            self._folders.add(asked["key"], names, lambda folder: self._fill(folder, files, inputs))
+        except MissingError as error:
+            return {"missing": error.digests}
+        return {"missing": []}
+
+    def _parcel(self, asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+        """The files that came with a request, with their contents, and the inputs it names, with their digests."""
+        content = memoryview(self._pipe.payload(asked["bytes"]))
+        files, at = [], 0
+        for name, size in asked["files"]:
+            files.append((jobs.parts(name), content[at : at + size]))
+            at += size
+        return files, [(jobs.parts(name), _digest(digest)) for name, digest in asked["inputs"]]
 
     def _fill(self, folder: Path, files: Any, inputs: Any) -> None:
         # Here, and not above: most lines never place a job, and each is waited for from its first import.

@@ -71,28 +71,47 @@ class SftpSession:
             InputError: naming the file or input whose name or content is wrong.
             HostError: the host refuses, a full disk for instance, or the line is lost; what was sent is kept.
         """
-        with spoken():
-            jobs.check_names(job)
-        upload = Upload(self, self._host.name, job, report)
+        upload = self._upload(job, report)
         for _ in range(ATTEMPTS):
             plan = self.ask("plan", key=key, blobs=upload.blobs)
             if plan["folder"]:
                 return Handle(host=self._host.name, key=key, folder=plan["folder"])
             upload.send(plan["missing"])
-            content = b"".join(file.content for file in job.files)
-            placed = self.ask(
-                "place",
-                [content],
-                size=len(content),
-                key=key,
-                order=jobs.order(job),
-                files=[[file.name, len(file.content)] for file in job.files],
-                inputs=[[item.name, item.digest] for item in job.inputs],
-            )
+            placed = self._hand_over("place", job, key=key, order=jobs.order(job))
             if not placed["missing"]:
                 upload.done()
                 return Handle(host=self._host.name, key=key, folder=placed["folder"])
-        raise HostError(f"inputs of job {key} vanish from {self._host.name} as soon as they are there")
+        raise self._vanishing(key)
+
+    def spool(self, handle: Handle, job: Job, report: Report = silent) -> None:
+        """Add the inputs and then the files of *job* to the folder of one that was put; what is there stays.
+
+        Raises:
+            InputError: naming the file or input whose name or content is wrong.
+            HostError: there is no such job, the host refuses, or the line is lost; what was sent is kept.
+        """
+        upload = self._upload(job, report)
+        for _ in range(ATTEMPTS):
+            upload.send(self.ask("plan", key=handle.key, blobs=upload.blobs)["missing"])
+            if not self._hand_over("spool", job, key=handle.key)["missing"]:
+                upload.done()
+                return
+        raise self._vanishing(handle.key)
+
+    def _upload(self, job: Job, report: Report) -> Upload:
+        with spoken():
+            jobs.check_names(job)
+        return Upload(self, self._host.name, job, report)
+
+    def _hand_over(self, verb: str, job: Job, **words: Any) -> Any:
+        """Send a job's files, with the names that its inputs, which are there, are to have."""
+        content = b"".join(file.content for file in job.files)
+        files = [[file.name, len(file.content)] for file in job.files]
+        inputs = [[item.name, item.digest] for item in job.inputs]
+        return self.ask(verb, [content], size=len(content), files=files, inputs=inputs, **words)
+
+    def _vanishing(self, key: str) -> HostError:
+        return HostError(f"inputs of job {key} vanish from {self._host.name} as soon as they are there")
 
     def start(self, handle: Handle, job: Job) -> None:  # noqa: ARG002  (the launcher reads job.json)
         """Start the launcher in the job's folder, detached from us. It starts the job once, whoever asks.
