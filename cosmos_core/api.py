@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
-import secrets
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from cosmos_core.workspace import Workspace
 
 
+BETWEEN = "~"
+"""What stands between machine, process and token in the name of an unfinished clip: no colon, for Windows' sake."""
 STALE = 86400.0
 """Seconds after which nobody works on an unfinished clip any more."""
 
@@ -200,8 +202,10 @@ class Cosmos:
         return self.clip(folder)
 
     def _generate(self, maker: Generator, chosen: Any, wanted: Any, folder: Path, report: Report) -> None:
+        from cosmos_core.work import owner
+
         _sweep(folder.parent)
-        part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+        part = folder.with_name(f".{folder.name}.{owner().replace(':', BETWEEN)}.part")
         part.mkdir(parents=True)
         try:
             with self.plugins.blame(maker, "making a clip"):
@@ -560,10 +564,17 @@ def _refuse_the_unverified(runs: Iterable[Run]) -> None:
 
 
 def _sweep(clips: Path) -> None:
-    """Remove unfinished clips of processes that were killed a day ago or longer."""
-    for part in clips.glob(".*.part"):
-        if time.time() - part.stat().st_mtime > STALE:
-            shutil.rmtree(part, ignore_errors=True)
+    """Remove unfinished clips of processes that are no more; of other machines', those left a day ago or longer."""
+    from cosmos_core.work import dead_owners
+
+    makers = {part: part.name.removesuffix(".part").replace(BETWEEN, ":") for part in clips.glob(".*.part")}
+    # The name of a clip comes before its maker's, which begins with the machine's.
+    here = {part: name[name.rfind(f".{platform.node()}:") + 1 :] for part, name in makers.items()}
+    dead = set(dead_owners(here.values()))
+    for part, name in here.items():
+        with contextlib.suppress(FileNotFoundError):
+            if name in dead or time.time() - part.stat().st_mtime > STALE:
+                shutil.rmtree(part, ignore_errors=True)
 
 
 def _plain(name: str) -> str:

@@ -23,7 +23,7 @@ LEAST = 0.3
 """Share of a path's attention that its blast must have."""
 RUBBLE = (0.03, 0.50)
 """Share of a frame in the last third of a clip that rubble fills."""
-MUCH = 0.3
+MUCH = 0.5
 """The damage from which the least share of rubble holds; below it, less by the cube, as what a blast breaks does."""
 
 

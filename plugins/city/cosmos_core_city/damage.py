@@ -30,6 +30,8 @@ RISE = 0.42
 """A column above the blast counts as this share of its height away."""
 FOLLOW = 0.035
 """Seconds a metre of height after which a column follows."""
+LEAN = 1.6
+"""Metres a second at which a column above the greatest blast leans out: too slow, it jams where it stood."""
 RAGGED = 0.17
 """How far the rim strays, as a share of the radius."""
 DEBRIS = 0.5
@@ -297,7 +299,9 @@ def _throw(
     kind = np.zeros(count, dtype=np.uint8)
     kind[body[moving]] = cause[moving]
     blown = 9.0 * np.clip(1 - near / max(damage.amount, 1e-6), 0.0, 1.0) ** 1.2 + 0.8
-    speed = damage.power * np.select([kind == Cause.BLAST, kind == Cause.COLUMN], [blown, 0.7], 0.05)
+    speed = damage.power * np.select(
+        [kind == Cause.BLAST, kind == Cause.COLUMN], [blown, LEAN * damage.amount], 0.05
+    )
     speed *= random.uniform(0.6, 1.25, count)
     arm[:, 2] = np.where(kind == Cause.BLAST, np.maximum(arm[:, 2], -0.2), 0.0)
     velocity = arm * speed[:, None] + random.normal(scale=0.12, size=(count, 3)) * speed[:, None]

@@ -11,7 +11,7 @@ import numpy as np
 from cosmos_core_city.ironwork import fire_escape, water_tower
 from cosmos_core_city.labels import Label
 from cosmos_core_city.materials import Kind
-from cosmos_core_city.mesh import Frame, boxes, cylinder, joined, part, quads
+from cosmos_core_city.mesh import INSET, Frame, boxes, cylinder, joined, part, quads
 from cosmos_core_city.scene import Thing, thing
 from cosmos_core_city.spec import CROSSING
 from cosmos_core_city.storefront import ground_floor, signs
@@ -99,7 +99,7 @@ def belts(house: Building, numbers: random.Random, materials: Materials) -> Iter
     levels = [house.ground]
     if numbers.random() < 0.3:
         levels += [house.ground + i * house.storey for i in range(1, house.floors - 1)]
-    shapes = [boxes((0.0, -0.05, z - 0.12), (house.width, 0.07, z + 0.14), FRONT) for z in levels]
+    shapes = [boxes((INSET, -0.05, z - 0.12), (house.width - INSET, 0.07, z + 0.14), FRONT) for z in levels]
     yield part(joined(shapes), stone, Label.BUILDING)
 
 
@@ -149,17 +149,17 @@ def cornice(house: Building, materials: Materials) -> Iterator[Part]:
     if house.cornice == "parapet":
         stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)
         shapes = [
-            boxes((0.0, -0.36, top), (w, 0.10, top + 0.14)),
-            boxes((0.0, -0.02, top - 0.75), (w, 0.06, top - 0.55), FRONT),
+            boxes((INSET, -0.36, top), (w - INSET, 0.10, top + 0.14)),
+            boxes((INSET, -0.02, top - 0.75), (w - INSET, 0.06, top - 0.55), FRONT),
         ]
         yield part(joined(shapes), stone, Label.CORNICE_ROOF)
         return
     paint = materials.row(Kind.PAINT, house.paint, "#000000", 0.10)
     shapes = [
-        boxes((0.0, -0.02, top - 0.62), (w, 0.10, top - 0.05), FRONT),
-        boxes((0.0, -0.02, top - 0.72), (w, 0.17, top - 0.60), FRONT),
-        boxes((0.0, -0.36, top + 0.10), (w, 0.62, top + 0.26)),
-        boxes((0.0, -0.30, top - 0.06), (w, 0.50, top + 0.11)),
+        boxes((INSET, -0.02, top - 0.62), (w - INSET, 0.10, top - 0.05), FRONT),
+        boxes((INSET, -0.02, top - 0.72), (w - INSET, 0.17, top - 0.60), FRONT),
+        boxes((INSET, -0.36, top + 0.10), (w - INSET, 0.62, top + 0.26)),
+        boxes((INSET, -0.29, top - 0.06), (w - INSET, 0.50, top + 0.11)),
     ]
     spacing, size, drop, reach = (
         (0.95, 0.16, 0.52, 0.46) if house.cornice == "bracketed" else (0.28, 0.14, 0.18, 0.36)
@@ -181,8 +181,9 @@ def roof(
     corners = [[(0.0, back, top), (w, back, top), (w, 0.0, top), (0.0, 0.0, top)]]
     if shell:
         yield part(quads(corners), tar, Label.CORNICE_ROOF)
-    low = [(0.0, back, top - 0.05), (w - 0.3, back, top - 0.05), (0.0, back, top - 0.05)]
-    high = [(0.3, -0.02, top + 0.5), (w, -0.02, top + 0.5), (w, back + 0.3, top + 0.5)]
+    thick = 0.3 + INSET
+    low = [(0.0, back, top - 0.05), (w - thick, back, top - 0.05), (0.0, back, top - 0.05)]
+    high = [(thick, -0.02, top + 0.5), (w, -0.02, top + 0.5), (w, back + thick, top + 0.5)]
     yield part(boxes(low, high), wall, Label.BUILDING)
     u = numbers.uniform(0.2, 0.5) * w
     hut = ((u, back * 0.75, top), (u + 2.6, back * 0.5, top + 2.6))
@@ -195,8 +196,10 @@ def coping(house: Building, materials: Materials) -> Part:
     """Stones that cover the parapets of the ends and the back."""
     w, back, top = house.width, -house.depth, house.top
     stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)
+    # Those of two houses of one height overlap by their overhang; none ends where another does.
+    end = -0.3 - 0.002 * (house.seed % 29)
     low = [(-0.03, back, top + 0.5), (w - 0.34, back, top + 0.5), (0.0, back - 0.03, top + 0.5)]
-    high = [(0.34, -0.3, top + 0.57), (w + 0.03, -0.3, top + 0.57), (w, back + 0.34, top + 0.57)]
+    high = [(0.34, end, top + 0.57), (w + 0.03, end, top + 0.57), (w, back + 0.34, top + 0.57)]
     return part(boxes(low, high), stone, Label.CORNICE_ROOF)
 
 
@@ -257,7 +260,7 @@ def drainpipe(house: Building, materials: Materials) -> Iterator[Part]:
         Kind.METAL, house.wall.color if house.seed & 4 else house.wall.trim, "#000000", 0.05, shine=0.08
     )
     u = 0.14 if house.seed & 8 else house.width - 0.14
-    levels = np.arange(house.ground + 0.1, house.top - 0.8, 1.1)
+    levels = np.arange(house.ground + 0.1237, house.top - 0.8, 1.1)
     shapes = []
     for z, following in pairwise(levels):
         shapes.append(cylinder((u, 0.07, z), (u, 0.07, following), 0.05, sides=6))

@@ -33,6 +33,8 @@ _FACES = {
     "+z": (4, 5, 7, 6),
 }
 ALL_FACES = tuple(_FACES)
+INSET = 0.005
+"""Metres between surfaces that would else lie in one plane, where which of them is seen is chance."""
 
 
 @attrs.frozen(eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from cosmos_core_city.ironwork import rails
 from cosmos_core_city.labels import Label
 from cosmos_core_city.materials import Kind, columns
-from cosmos_core_city.mesh import Frame, boxes, cylinder, joined, panels, part, prism, tube
+from cosmos_core_city.mesh import INSET, Frame, boxes, cylinder, joined, panels, part, prism, tube
 from cosmos_core_city.walls import FRONT, ROOMS, glass, holes, pierced, right_hand, windows
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ def shop(
     stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)
     paint = materials.row(Kind.PAINT, house.accent, "#000000", 0.10)
     flats = 1.5
-    piers = [0.0, w - 0.45, w - 0.45 - flats - 0.35]
-    low = [(u, -0.9, -0.3) for u in piers]
-    high = [(u + (0.35 if i == 2 else 0.45), 0.02, top) for i, u in enumerate(piers)]
+    door = w - 0.45 - flats
+    piers = [(INSET, 0.45), (w - 0.45, w - INSET), (door - 0.35, door)]
+    low = [(u0, -0.9, -0.3) for u0, _ in piers]
+    high = [(u1, 0.02, top) for _, u1 in piers]
     if shell:
         yield part(boxes(low, high, FRONT), stone, Label.BUILDING)
         yield part(boxes((0.45, -0.9, 2.95), (w - 0.45, 0.0, top), FRONT), stone, Label.BUILDING)
@@ -172,7 +173,7 @@ def blade(house: Building, u: float, materials: Materials) -> Iterator[Part]:
     iron = materials.row(Kind.METAL, "#1d2022", "#000000", 0.0, shine=0.2)
     board = materials.row(Kind.PAINT, house.accent, "#000000", 0.05)
     rim = materials.row(Kind.PAINT, "#efe4c8", "#000000", 0.0)
-    z = house.ground + 0.35
+    z = house.ground + 0.353
     shapes = [
         boxes((u - 0.02, 0.0, z + 1.02), (u + 0.02, 1.05, z + 1.06)),
         boxes((u - 0.015, 0.3, z + 0.9), (u + 0.015, 0.33, z + 1.03)),
@@ -245,8 +246,8 @@ def raised_door(
         ((left + 0.35, -0.1, 1.9), (right - 0.35, -0.085, head - 0.75)),
     ]
     yield part(boxes([a for a, _ in panes], [b for _, b in panes], FRONT), dark, Label.WINDOW)
-    surround = [((left - 0.28, -0.02, 1.0), (left, 0.10, head)), ((right, -0.02, 1.0), (right + 0.28, 0.10, head)),
-                ((left - 0.34, -0.02, head), (right + 0.34, 0.16, head + 0.28)), ((left - 0.42, -0.02, head + 0.28), (right + 0.42, 0.34, head + 0.38))]  # fmt: skip
+    surround = [((left - 0.28, 0.0, 1.0), (left, 0.10, head)), ((right, 0.0, 1.0), (right + 0.28, 0.10, head)),
+                ((left - 0.34, 0.0, head), (right + 0.34, 0.16, head + 0.28)), ((left - 0.42, 0.0, head + 0.28), (right + 0.42, 0.34, head + 0.38))]  # fmt: skip
     yield part(boxes([a for a, _ in surround], [b for _, b in surround], FRONT), stone, Label.BUILDING)
     # The wall's opening starts at the window sill; the door stands in front of the wall below it.
     yield part(boxes((left, -0.02, 1.0), (right, 0.02, 1.36), FRONT), wood, Label.DOOR_STOREFRONT)

@@ -124,8 +124,10 @@ def brick(table: Array, m: int, tile: Array, u: float, z: float, footprint: floa
     length, course = table[m, 8], table[m, 9]
     layer = int(np.floor(z / course))
     shifted = u + (0.5 * length if layer & 1 else 0.0)
-    joint = max(pulse(z, course, 0.012, footprint), pulse(shifted, length, 0.012, footprint))
-    joint *= fade(footprint, 0.10)
+    # A lens is softer than a pixel: what is as thin as one has lost some of its contrast.
+    soft = footprint * 1.5
+    joint = max(pulse(z, course, 0.012, soft), pulse(shifted, length, 0.012, soft))
+    joint *= fade(footprint, 0.05)
     number = int(np.floor(shifted / length))
     each = (chance(number, layer, int(table[m, 11])) - 0.5) * table[m, 10] * fade(footprint, 0.16)
     tone = (

@@ -13,7 +13,7 @@ import numpy as np
 
 from cosmos_core_city.labels import Label
 from cosmos_core_city.materials import Kind
-from cosmos_core_city.mesh import Frame, boxes, cylinder, joined, part, quads
+from cosmos_core_city.mesh import INSET, Frame, boxes, cylinder, joined, part, quads
 from cosmos_core_city.scene import Thing, thing
 
 if TYPE_CHECKING:
@@ -241,8 +241,8 @@ def _lights(shape: Shape, materials: Materials, dark: int) -> Iterator[Part]:
     ]
     yield part(boxes([a for a, _ in lamps], [b for _, b in lamps]), tail, Label.VEHICLE)
     bumpers = [
-        ((end - 0.1, -wide, 0.3), (end + 0.05, wide, low - 0.1)),
-        ((start - 0.05, -back[3], 0.32), (start + 0.1, back[3], low)),
+        ((end - 0.1, INSET - wide, 0.3), (end + 0.05, wide - INSET, low - 0.1)),
+        ((start - 0.05, INSET - back[3], 0.32), (start + 0.1, back[3] - INSET, low)),
     ]
     bumpers.append(((end - 0.08, -wide * 0.5, low), (end + 0.02, wide * 0.5, low + 0.1)))
     yield part(boxes([a for a, _ in bumpers], [b for _, b in bumpers]), dark, Label.VEHICLE)
@@ -336,7 +336,11 @@ def _cargo(item: Vehicle, materials: Materials, dark: int) -> Iterator[Part]:
     stripes = [((back + 0.3, s * 1.11, 1.7), (front - 0.3, s * 1.128, 2.35)) for s in (-1, 1)]
     yield part(boxes([a for a, _ in stripes], [b for _, b in stripes]), band, Label.VEHICLE)
     beams = [((back, -0.95, 0.62), (front + 0.2, 0.95, 0.98)), ((back - 0.3, -1.0, 0.5), (back, 1.0, 0.58))]
-    rims = [((u, s * 1.10, 0.96), (u + 0.05, s * 1.135, 3.13)) for u in (back, front - 0.05) for s in (-1, 1)]
+    rims = [
+        ((u, s * 1.10, 0.96), (u + 0.05, s * 1.135, 3.13))
+        for u in (back - INSET, front + INSET - 0.05)
+        for s in (-1, 1)
+    ]
     slats = [((back - 0.02, -1.0, z), (back + 0.01, 1.0, z + 0.02)) for z in np.arange(1.15, 3.0, 0.22)]
     all_of = [*beams, *rims, *slats]
     yield part(boxes([a for a, _ in all_of], [b for _, b in all_of]), dark, Label.VEHICLE)

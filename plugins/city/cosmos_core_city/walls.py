@@ -12,7 +12,7 @@ import numpy as np
 
 from cosmos_core_city.labels import Label
 from cosmos_core_city.materials import Kind
-from cosmos_core_city.mesh import Frame, boxes, joined, panels, part, quads
+from cosmos_core_city.mesh import INSET, Frame, boxes, joined, panels, part, quads
 
 if TYPE_CHECKING:
     import random
@@ -115,7 +115,9 @@ def windows(
     yield part(sashes(lows, highs, house.sash), paint, Label.WINDOW)
     yield part(casings(lows, highs), paint, Label.WINDOW)
     stone = materials.row(Kind.PLASTER, house.wall.trim, house.wall.joint)
-    sill = bars(shifted(lows, -0.1, -0.13), np.stack([highs[:, 0] + 0.10, lows[:, 1]], 1), (-0.10, 0.09))
+    sill = bars(
+        shifted(lows, -0.1, -0.13), np.stack([highs[:, 0] + 0.10, lows[:, 1] + INSET], 1), (-0.10, 0.09)
+    )
     yield part(sill, stone, Label.BUILDING)
     if house.seed % 3 == 1:
         yield part(joined(list(brackets(lows, highs))), stone, Label.BUILDING)
@@ -241,7 +243,7 @@ def lintels(house: Building, lows: Floats, highs: Floats, stone: int) -> Iterato
     if house.lintel == "none":
         return
     head = np.stack([lows[:, 0], highs[:, 1]], 1)
-    shapes = [bars(shifted(head, -0.14, 0.0), shifted(highs, 0.14, 0.24), (-0.02, 0.045))]
+    shapes = [bars(shifted(head, -0.14, 0.0), shifted(highs, 0.14, 0.24), (0.0, 0.045))]
     if house.lintel == "keystone":
         middle = (lows[:, :1] + highs[:, :1]) / 2
         key = np.concatenate([middle, highs[:, 1:]], 1)
@@ -249,9 +251,7 @@ def lintels(house: Building, lows: Floats, highs: Floats, stone: int) -> Iterato
     if house.lintel == "hood":
         shapes.append(bars(shifted(head, -0.20, 0.24), shifted(highs, 0.20, 0.33), (-0.02, 0.20)))
         edges = (shifted(head, -0.14, 0.0), shifted(highs, -0.02, 0.0))
-        shapes += [
-            bars(shifted(edge, 0.0, -0.18), shifted(edge, 0.16, 0.24), (-0.02, 0.13)) for edge in edges
-        ]
+        shapes += [bars(shifted(edge, 0.0, -0.18), shifted(edge, 0.16, 0.24), (0.0, 0.13)) for edge in edges]
     yield part(joined(shapes), stone, Label.BUILDING)
 
 

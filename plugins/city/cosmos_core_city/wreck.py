@@ -38,9 +38,9 @@ LOOSE = {"sedan": 1450.0, "taxi": 1500.0, "suv": 2000.0, "hatchback": 1150.0, "v
 """Kilograms of what a blast may push about."""
 REACH = 18.0
 """Metres from the blast, along the street, within which such things are loose."""
-GROWTH = 0.5
-"""The share of the radius that breaks is the damage to this power: what falls then grows about evenly with the damage,
-where a share itself would break next to nothing below a half of it."""
+GROWTH = 0.75
+"""The share of the radius that breaks is the damage to this power: what falls then grows about evenly with the damage.
+A share itself would break next to nothing below a half of it; a root would break all that can fall at 0.6."""
 NEAR = 0.06
 """Metres within which a piece may carry a fixture."""
 

@@ -8,7 +8,7 @@ from cosmos_core_city.build import build
 from cosmos_core_city.generate import generate
 from cosmos_core_city.labels import Label
 from cosmos_core_city.light import EXPOSURE, daylight
-from cosmos_core_city.render import Renderer
+from cosmos_core_city.render import Renderer, View
 from cosmos_core_city.spec import CAMERAS, OFFSETS, CitySpec, resolve
 from cosmos_core_city.wreck import wreck
 
@@ -39,19 +39,28 @@ def seen_labels(spec, city, made, path, frame):
     return np.append(made.scene.classes(made.state(frame)), np.uint8(0))[ids]
 
 
-@pytest.fixture(scope="module")
-def growth():
-    """Moved pieces, and pixels of rubble after one second, by damage."""
+@pytest.fixture(scope="module", params=[2, 4])
+def growth(request):
+    """Moved pieces, and pixels of rubble two seconds after the blast, by damage, from one place over the street."""
     found = []
     for damage in (0.0, 0.3, 0.6, 0.9):
-        spec = attrs.evolve(SPEC, damage=damage, offset="after")
+        spec = attrs.evolve(SPEC, seed=request.param, damage=damage, offset="after")
         city = resolve(spec)
         if city.blast:
-            city = attrs.evolve(city, blast=attrs.evolve(city.blast, preroll=1.2))
+            x, y, _ = city.blast.center
+            city = attrs.evolve(city, blast=attrs.evolve(city.blast, preroll=2.0))
         made = wreck(city, 2, 24.0)
-        path = camera.path(spec, city, FRAMES, 24.0, 0)
-        labels = seen_labels(spec, city, made, path, 1)
-        found.append((made.facts.get("moved", 0), int((labels == Label.RUBBLE).sum())))
+        if city.blast is None:
+            assert made.motion is None
+            found.append((0, 0))
+            continue
+        pose = camera.look(
+            np.array([x, -np.sign(y) * 7.0, 16.0]), np.array([x, np.sign(y) * city.facade, 5.0])
+        )
+        view = View(pose, (240.0, 240.0, 160.0, 88.0), (320, 176))
+        with Renderer(made.scene, daylight(spec, city), EXPOSURE, motion=made.motion, workers=2) as renderer:
+            share = aim.rubble(made, renderer.look(view, 1), 1)
+        found.append((made.facts["moved"], round(share * 320 * 176)))
     return found
 
 
