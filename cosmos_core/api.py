@@ -429,6 +429,13 @@ class Cosmos:
 
         return arrange(*self._to_plan("long"), largest=1)
 
+    def able(self, needs: Needs) -> tuple[Slot, ...]:
+        """The slots of this workspace that have what is needed, as far as is known."""
+        from cosmos_core.plan import has
+
+        slots = (slot for host in self.settings.each_host() for slot in host.each_slot())
+        return tuple(slot for slot in slots if has(slot, needs))
+
     def _to_plan(self, order: str) -> tuple[Sequence[Queued], Sequence[Slot], Forecast]:
         from cosmos_core.foresee import Foresight
 

@@ -242,6 +242,7 @@ def _clip(record: Record) -> Clip | None:
 def _stub(root: Path, name: str, digest: str, output: Output | None = None) -> Artifact:
     """Give a file of the folder as the checks for duplicates know others: by name instead of by run."""
     survey = output.survey if output else None
+    facts = survey.facts if survey else None
     return Artifact(
         run=name,
         attempt=0,
@@ -250,8 +251,8 @@ def _stub(root: Path, name: str, digest: str, output: Output | None = None) -> A
         bytes=0,
         frames=survey.decoded if survey else 0,
         fps=Fraction(0),
-        width=0,
-        height=0,
+        width=facts.width if facts else 0,
+        height=facts.height if facts else 0,
         phashes=tuple(int(each) for each in survey.phashes) if survey else (),
     )
 

@@ -36,6 +36,7 @@ from cosmos_core.errors import (
 from cosmos_core.hosts import Host, Slot
 from cosmos_core.run import Artifact, Batch, Blame, Judgement, Needs, Queued, Request, Review, Run
 from cosmos_core.spec import Control, Prompt, Spec
+from cosmos_core.submission import Ask
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OUTPUT",
     "Artifact",
+    "Ask",
     "Asked",
     "Backend",
     "Batch",
@@ -164,6 +166,9 @@ class Expectation:
     fps: Fraction
     width: int
     height: int
+    keeps_input: bool = False
+    """It shows what its clip shows, as an enlargement does. Then that is no fault, and neither is it to look like the
+    video it was made of."""
 
 
 @attrs.frozen(kw_only=True)
@@ -780,6 +785,20 @@ class Asked(Protocol):
 
     def progress(self, label: str) -> AbstractContextManager[Report]:
         """As long as the context is open, show how far a thing is and the time that is left."""
+
+    def finish(self, cosmos: Cosmos, runs: Sequence[Run]) -> tuple[Run, ...]:
+        """Work on *runs* until each is final, with bars and the time that is left. Ctrl-C stops the waiting, not the work.
+
+        Raises:
+            HostError: no slot of this workspace can run one of them.
+            InputError: the queue is paused.
+        """
+
+    def conclude(self, cosmos: Cosmos, runs: Sequence[Run], **more: object) -> None:
+        """Say how each run ended, and leave with an error's exit code where one is not sealed.
+
+        A program gets ``runs`` as from ``cosmos run``, and *more* beside them.
+        """
 
 
 @attrs.frozen(kw_only=True)

@@ -189,10 +189,22 @@ def _asked(output: Output, other: Artifact) -> str:
 
 
 def _strangers(output: Output) -> Iterator[Artifact]:
-    """Give others with hashes, other bytes, and no word that the same was asked for."""
+    """Give others with hashes, other bytes, and no word that the same was asked for.
+
+    An enlargement looks like what it was made of, and what it was made of like its enlargements: neither is compared.
+    """
+    if output.expected is not None and output.expected.keeps_input:
+        return
     for other in output.others:
-        if other.phashes and other.digest != output.digest and _asked(output, other) != "alike":
+        known = not other.phashes or other.digest == output.digest or _asked(output, other) == "alike"
+        if not known and not _differ_in_size(output, other):
             yield other
+
+
+def _differ_in_size(output: Output, other: Artifact) -> bool:
+    facts = output.survey.facts
+    known = facts is not None and other.width > 0
+    return known and facts is not None and (facts.width, facts.height) != (other.width, other.height)
 
 
 def _names(others: list[Artifact]) -> str:

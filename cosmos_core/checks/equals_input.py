@@ -87,11 +87,11 @@ def _edge_f1(one: Pixels, two: Pixels) -> float:
 def changed(output: Output, _spec: Spec | None, *, options: Unchanged = DEFAULTS) -> Iterator[Finding]:
     """Ask a person to look at an output that shows what its input shows.
 
-    Known from Transfer 2.5 (nvidia-cosmos/cosmos-transfer2.5#11): strong controls can give the input back.
+    An enlargement should, and is not asked. Known from Transfer 2.5 (nvidia-cosmos/cosmos-transfer2.5#11): strong controls can give the input back.
     """
-    source = output.input_survey
-    if source is None:
+    if (output.expected is not None and output.expected.keeps_input) or output.input_survey is None:
         return
+    source = output.input_survey
     ssim, edges = likeness(output.survey.small, source.small)
     if ssim > options.ssim and edges > options.edges:
         yield warn(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from cosmos_core.api import Cosmos
     from cosmos_core.extend import Report
+    from cosmos_core.run import Run
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -99,6 +100,18 @@ class Asked:
                 shown.show(label, label, done, total, note)
 
             yield report
+
+    def finish(self, cosmos: Cosmos, runs: Sequence[Run]) -> tuple[Run, ...]:
+        """Work on *runs* until each is final; see :func:`cosmos_core.cli.finish.finish`."""
+        from cosmos_core.cli.finish import finish
+
+        return finish(cosmos, self, runs)
+
+    def conclude(self, cosmos: Cosmos, runs: Sequence[Run], **more: object) -> None:
+        """Say how each run ended; see :func:`cosmos_core.cli.finish.conclude`."""
+        from cosmos_core.cli.finish import conclude
+
+        conclude(cosmos, self, runs, **more)
 
     def confirm(self, question: str, *, yes: bool, again: str) -> None:
         """Go on only with the person's word: ``--yes``, or an answer at a terminal.

@@ -44,13 +44,16 @@ def finish(cosmos: Cosmos, asked: Asked, runs: Sequence[Run]) -> tuple[Run, ...]
             raise _stopped(cosmos, runs) from None
 
 
-def conclude(cosmos: Cosmos, asked: Asked, runs: Sequence[Run]) -> None:
-    """Say how each run ended, and leave with an error's exit code when one of them is not sealed."""
+def conclude(cosmos: Cosmos, asked: Asked, runs: Sequence[Run], **more: object) -> None:
+    """Say how each run ended, and leave with an error's exit code when one of them is not sealed.
+
+    A program gets *more* beside the runs.
+    """
     judged = {run.id: facts.judged(cosmos, run) for run in runs}
     errors = [error for run in runs if (error := not_sealed(run)) is not None]
     answer = [facts.of_run(run) | {"findings": list(judged[run.id])} for run in runs]
     wrong = {"error": failure.facts(_of_all(errors, len(runs)))} if errors else {}
-    asked.answer({"runs": answer} | wrong)
+    asked.answer({"runs": answer} | more | wrong)
     for run in runs:
         asked.tell(facts.verdict(run, [each for each in judged[run.id] if each.level is not Level.OK]))
     if errors:

@@ -60,7 +60,17 @@ class Moves:
     )
 
 
-EDGES, BLUR, MOVES = Edges(), Blur(), Moves()
+@attrs.frozen(kw_only=True)
+class Kept:
+    """When an enlargement counts as the picture it was made of. Edges and structure must both be."""
+
+    good: float = attrs.field(
+        default=0.85, metadata={"help": "F1 of the edges, and structure, 0 to 1, that are close"}
+    )
+    poor: float = attrs.field(default=0.6, metadata={"help": "below which it is another picture"})
+
+
+EDGES, BLUR, MOVES, KEPT = Edges(), Blur(), Moves(), Kept()
 
 
 def pictures_of(output: Output) -> tuple[Pixels, Pixels] | None:
@@ -141,6 +151,28 @@ def follows_motion(output: Output, spec: Spec | None, *, options: Moves = MOVES)
     )
 
 
+def keeps_picture(output: Output, _spec: Spec | None, *, options: Kept = KEPT) -> Iterator[Finding]:
+    """Compare an enlargement with what it was made of, both at 640x360: a model may add detail, and nothing else."""
+    expected = output.expected
+    if expected is None or not expected.keeps_input or (pair := pictures_of(output)) is None:
+        return
+    from cosmos_core_adherence.measures import blur_likeness, edge_f1
+
+    edges, structure = edge_f1(*pair), blur_likeness(*pair).structure
+    said = (
+        f"edges {edges:.3f}, structure {structure:.3f} "
+        f"({options.good:g} and more is close, below {options.poor:g} another picture)"
+    )
+    if min(edges, structure) >= options.good:
+        yield ok(f"{output.name} shows what it was made of: {said}")
+        return
+    say = fail if min(edges, structure) < options.poor else warn
+    yield say(
+        f"{output.name} hardly shows what it was made of: {said}",
+        hint="look at both side by side; try another seed, or more weight",
+    )
+
+
 CHECKS = (
     Check(
         name="control.edge-f1",
@@ -169,5 +201,14 @@ CHECKS = (
         pictures=SIZE,
         required=False,
         order=30,
+    ),
+    Check(
+        name="control.kept",
+        summary="An enlargement shows what it was made of.",
+        look=keeps_picture,
+        options=Kept,
+        level="control",
+        pictures=SIZE,
+        order=35,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import cosmos_core_adherence
+import cv2
 import numpy as np
 import pytest
 from cosmos_core_adherence import checks
@@ -185,6 +186,37 @@ def test_one_decode_serves_them_all(made, frames, spec, monkeypatch):
     assert ["street.mp4", "color.mp4", "street.mp4"] == decoded
 
 
+@pytest.fixture
+def larger(clip, spec, tmp_path):
+    """``larger(frames)``: an output that should be those frames enlarged."""
+
+    def _larger(pictures):
+        big = [cv2.resize(frame, (1280, 704), interpolation=cv2.INTER_LANCZOS4) for frame in pictures]
+        output = make_output(controls.write_video(tmp_path / "large.mp4", big, 24), spec, clip=clip)
+        output.expected = attrs.evolve(output.expected, width=1280, height=704, keeps_input=True)
+        return output
+
+    return _larger
+
+
+def test_an_enlargement_shows_what_it_was_made_of(larger, frames, spec):
+    """
+    It is compared whatever steers it, since all of it should be there; another street's is refused.
+    """
+    plain = attrs.evolve(spec, controls=())
+    (close,) = CHECKS["control.kept"].look(larger(frames), plain)
+    (wrong,) = CHECKS["control.kept"].look(larger(street(8)), plain)
+
+    assert (Level.OK, Level.FAIL) == (close.level, wrong.level), (close.message, wrong.message)
+
+
+def test_what_should_be_another_picture_is_not_asked_to_be_the_same(made, frames, spec):
+    """
+    Rain at night need not have the structure of the day.
+    """
+    assert [] == list(CHECKS["control.kept"].look(made(frames), spec))
+
+
 def test_a_threshold_can_be_set(made, frames, spec):
     """
     What is asked for decides what is close.
@@ -203,6 +235,7 @@ def test_cosmos_checks_offers_them():
         "control.edge-f1": True,
         "control.blur-ssim": True,
         "control.motion": False,
+        "control.kept": True,
         "control.depth-sirmse": False,
         "control.seg-miou": False,
     } == {name: check.required for name, check in CHECKS.items()}

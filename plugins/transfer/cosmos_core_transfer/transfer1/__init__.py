@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import attrs
+
 from cosmos_core.extend import Backend, Expectation, Needs
 from cosmos_core_transfer import profiles
 from cosmos_core_transfer.transfer1 import sizes
@@ -98,8 +100,9 @@ def expect(spec: Spec) -> Expectation:
 
 
 def expect_upscaled(spec: Spec) -> Expectation:
-    """The same, three times the bucket's size."""
-    return _expect(spec, sizes.upscaled(spec.width, spec.height))
+    """The same, three times the bucket's size, and showing what the input shows."""
+    expected = _expect(spec, sizes.upscaled(spec.width, spec.height))
+    return attrs.evolve(expected, keeps_input=True)
 
 
 def _expect(spec: Spec, size: Size) -> Expectation:
