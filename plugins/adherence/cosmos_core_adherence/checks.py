@@ -73,10 +73,14 @@ class Kept:
 EDGES, BLUR, MOVES, KEPT = Edges(), Blur(), Moves(), Kept()
 
 
-def pictures_of(output: Output) -> tuple[Pixels, Pixels] | None:
-    """Grey pictures of the output and of its input; None where there is no input, or one too small to compare."""
+SHARP = SIZE[0] * SIZE[1] * 9 // 10
+"""As many for enlargements: a picture that is enlarged twice, by different filters, differs by those alone."""
+
+
+def pictures_of(output: Output, *, least: int = SMALLEST) -> tuple[Pixels, Pixels] | None:
+    """Grey pictures of the output and of its input; None where there is no input, or one of fewer pixels."""
     clip = output.clip
-    return None if clip is None or clip.width * clip.height < SMALLEST else output.pictures(SIZE)
+    return None if clip is None or clip.width * clip.height < least else output.pictures(SIZE)
 
 
 def weight_of(spec: Spec | None, kind: str) -> float:
@@ -154,7 +158,7 @@ def follows_motion(output: Output, spec: Spec | None, *, options: Moves = MOVES)
 def keeps_picture(output: Output, _spec: Spec | None, *, options: Kept = KEPT) -> Iterator[Finding]:
     """Compare an enlargement with what it was made of, both at 640x360: a model may add detail, and nothing else."""
     expected = output.expected
-    if expected is None or not expected.keeps_input or (pair := pictures_of(output)) is None:
+    if expected is None or not expected.keeps_input or (pair := pictures_of(output, least=SHARP)) is None:
         return
     from cosmos_core_adherence.measures import blur_likeness, edge_f1
 
