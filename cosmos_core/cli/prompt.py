@@ -173,7 +173,10 @@ def enhance(asked: Asked, name: str, enhancer: str, option: tuple[str, ...], yes
     with asked.open() as cosmos:
         several = lists(cosmos.plugins.find(Enhancer, enhancer).options)
         chosen: dict[str, Any] = dict(read.options(option, of=enhancer, lists=several))
-        old, text, negative = cosmos.enhance_prompt(name.removeprefix("@"), enhancer, **chosen)
+        with asked.progress(f"enhance with {enhancer}") as report:
+            # A model may take a minute.
+            report(0, 0, "")
+            old, text, negative = cosmos.enhance_prompt(name.removeprefix("@"), enhancer, **chosen)
         same = (text, negative) == (old.prompt.text, old.prompt.negative)
         saved = None
         asked.tell(_change(old, text, negative))

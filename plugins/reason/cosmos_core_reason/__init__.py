@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cosmos_core import hookimpl
-from cosmos_core.extend import Check, Command, Step
-from cosmos_core_reason.options import ReasonOptions
+from cosmos_core.extend import Check, Command, Enhancer, Step
+from cosmos_core_reason.options import EnhanceOptions, ReasonOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from cosmos_core.extend import Artifact, Finding, Followed, Output, Run, Spec
+    from cosmos_core.extend import Artifact, Clip, Finding, Followed, Output, Prompt, Run, Spec
 
 __version__ = "0.1.0"
 
@@ -47,6 +47,22 @@ def cosmos_checks() -> Iterable[Check]:
 
 
 @hookimpl
+def cosmos_enhancers() -> Iterable[Enhancer]:
+    """Offer the enhancer ``chat``, and say where ``pixtral`` is to be had."""
+    yield Enhancer(
+        name="chat",
+        summary="A model behind any chat endpoint rewrites the prompt, with pictures of its clip before it.",
+        options=EnhanceOptions,
+        enhance=_enhance,
+    )
+    yield Enhancer(
+        name="pixtral",
+        summary="Not here: Transfer 1's own upsampler works within a run only, by its option upsample_prompt.",
+        enhance=_refuse_pixtral,
+    )
+
+
+@hookimpl
 def cosmos_commands() -> Iterable[Command]:
     """Offer ``cosmos reason``."""
     yield Command(
@@ -68,3 +84,15 @@ def _look(output: Output, spec: Spec | None, *, options: ReasonOptions = DEFAULT
     from cosmos_core_reason.follow import look
 
     yield from look(output, options)
+
+
+def _enhance(prompt: Prompt, clip: Clip | None, options: Any) -> Prompt:
+    from cosmos_core_reason.enhance import enhance
+
+    return enhance(prompt, clip, options)
+
+
+def _refuse_pixtral(prompt: Prompt, clip: Clip | None, options: Any) -> Prompt:
+    from cosmos_core_reason.enhance import refuse_pixtral
+
+    return refuse_pixtral(prompt, clip, options)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import json
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +12,7 @@ import attrs
 from cosmos_core import media
 from cosmos_core.errors import HostError, InputError, ModelError
 from cosmos_core_reason import questions as ask
+from cosmos_core_reason.asking import data_url, picture, words
 from cosmos_core_reason.chat import Chat
 from cosmos_core_reason.opinions import Judged, Trial, judged, tried
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 FILE = "reason.json"
 SCHEMA = 1
-PICTURE_WIDTH = 768
 MOST_PICTURES = 5
 """Cosmos 3's NIM answers 422 to a sixth."""
 
@@ -133,45 +132,31 @@ class Judge:
         content = [*shown, {"type": "text", "text": question.text}]
         return {
             "messages": [*system, {"role": "user", "content": content}],
-            **self._sampling(question, seed, is_video=any(part["type"] == "video_url" for part in shown)),
+            **words(
+                question.sampling,
+                self._options.server,
+                seed,
+                is_video=any(part["type"] == "video_url" for part in shown),
+            ),
         }
-
-    def _sampling(self, question: Question, seed: int, *, is_video: bool) -> dict[str, Any]:
-        how = question.sampling
-        words: dict[str, Any] = {
-            "temperature": how.temperature,
-            "top_p": how.top_p,
-            "max_tokens": how.max_tokens,
-            "seed": seed,
-            "presence_penalty": how.presence_penalty,
-        }
-        if self._options.server != "openai":
-            words |= {"top_k": how.top_k, "repetition_penalty": how.repetition_penalty}
-        if is_video and self._options.server == "vllm":
-            words["mm_processor_kwargs"] = {"fps": how.fps, "do_sample_frames": True}
-        if is_video and self._options.server == "nim":
-            words["media_io_kwargs"] = {"video": {"fps": how.fps}}
-        return words
 
     def _shown(self, video: Path, question: Question) -> list[dict[str, Any]]:
         if question.moment:
-            return [_picture(video, ask.MOMENTS[question.moment])]
+            return [picture(video, ask.MOMENTS[question.moment])]
         if self._options.server == "openai":
-            return [_picture(video, place / (MOST_PICTURES - 1)) for place in range(MOST_PICTURES)]
+            return [picture(video, place / (MOST_PICTURES - 1)) for place in range(MOST_PICTURES)]
         size = video.stat().st_size
         if size > self._options.largest_mb * 1e6:
             raise InputError(
                 f"{video.name} has {size / 1e6:.0f} MB; at most {self._options.largest_mb:g} are sent",
                 hint="largest_mb = …, or server = openai, which sends pictures",
             )
-        return [{"type": "video_url", "video_url": {"url": _url("video/mp4", video.read_bytes())}}]
+        return [{"type": "video_url", "video_url": {"url": data_url("video/mp4", video.read_bytes())}}]
 
     def _key(self, question: Question, seed: int) -> str:
         # What a question is about by its words only changes sentences; all else changes answers.
         plain = attrs.asdict(attrs.evolve(question, about="", trials=1))
         said = json.dumps([plain, seed, self._facts()], sort_keys=True, default=str)
-        import hashlib
-
         return hashlib.sha256(said.encode()).hexdigest()[:24]
 
     def _facts(self) -> dict[str, str]:
@@ -181,17 +166,6 @@ class Judge:
 
 def _seeds(question: Question) -> Iterable[int]:
     return range(question.sampling.seed, question.sampling.seed + question.trials)
-
-
-def _picture(video: Path, at: float) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        facts = media.probe(video)
-        made = media.poster(video, Path(folder) / "frame.jpg", at=at, width=min(PICTURE_WIDTH, facts.width))
-        return {"type": "image_url", "image_url": {"url": _url("image/jpeg", made.read_bytes())}}
-
-
-def _url(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _load(path: Path, digest: str) -> dict[str, Trial]:

@@ -57,17 +57,17 @@ class Endpoint:
         600.0, "seconds that one question is asked again while the endpoint is busy", _at_least(0.0)
     )
     tries: int = _field(6, "how often one question is asked at most", _at_least(1))
+    server: str = _field(
+        "vllm",
+        "vllm, nim, or openai for any other, which gets pictures in the place of a video",
+        attrs.validators.in_(SERVERS),
+    )
 
 
 @attrs.frozen(kw_only=True)
 class ReasonOptions(Endpoint):
     """What is asked of the judge, and how."""
 
-    server: str = _field(
-        "vllm",
-        "vllm, nim, or openai for any other, which gets pictures in the place of a video",
-        attrs.validators.in_(SERVERS),
-    )
     questions: tuple[str, ...] = _field(
         SETS, "question sets: plausibility, anomaly, attributes, or YAML files of must-pass questions"
     )
@@ -88,7 +88,9 @@ class ReasonOptions(Endpoint):
 class EnhanceOptions(Endpoint):
     """How a prompt is rewritten."""
 
-    frames: int = _field(2, "pictures of the clip that go along, 0 to 5", attrs.validators.in_(range(6)))
+    frames: int = _field(
+        2, "pictures of the prompt's clip that go along, 0 to 5", attrs.validators.in_(range(6))
+    )
     words: int = _field(
         250, "the most words of the new text, 20 to 299", attrs.validators.in_(range(20, 300))
     )

@@ -6,6 +6,7 @@ import pytest
 from cosmos_core_reason.options import ReasonOptions
 from cosmos_core_reason.testing import Scripted
 
+from cosmos_core.cli.root import root
 from cosmos_core.testing.checks import make_sealed
 
 
@@ -31,3 +32,17 @@ def options(endpoint):
 def item(tmp_path):
     """A sealed video, alone in its folder but for its record."""
     return make_sealed(tmp_path / "sealed")
+
+
+@pytest.fixture
+def say(capsys):
+    """``say("reason", "--all")``: type a command; its exit code, its facts and what it said."""
+
+    def typed(*words):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            root.main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return typed

@@ -7,23 +7,8 @@ import json
 import attrs
 import pytest
 
-from cosmos_core.cli.root import root
 from cosmos_core.testing import double
 from cosmos_core.work import Worker
-
-
-@pytest.fixture
-def say(capsys):
-    """``say("reason", "--all")``: type a command; its exit code, its facts and what it said."""
-
-    def typed(*words):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            root.main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return typed
 
 
 @pytest.fixture

@@ -178,10 +178,10 @@ must_pass_checks:
   - question: Is there a tram?
     answer: yes
     contains: []
-  - {question: What do the arms hold?, answer: A piece of blue fabric, contains: [blue, fabric]}
+  - {question: "What do the arms hold?", answer: A piece of blue fabric, contains: [blue, fabric]}
 vqa_checks:
-  - {question: Is it day?, answer: "No"}
-  - {question: Is it wet?, answer: "Yes"}
+  - {question: "Is it day?", answer: "No"}
+  - {question: "Is it wet?", answer: "Yes"}
 """
 
 
