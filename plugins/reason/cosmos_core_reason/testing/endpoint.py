@@ -137,7 +137,7 @@ class Endpoint(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     state: ClassVar[Path]
-    turns: ClassVar[dict[str, int]] = {}
+    turns: ClassVar[dict[tuple[str, str], int]] = {}
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -177,8 +177,10 @@ class Endpoint(BaseHTTPRequestHandler):
             return
         text = body["messages"][-1]["content"][-1]["text"]
         self._note("asked", json.dumps({"about": asked, "media": kinds, "seed": body["seed"], "text": text}))
-        turns = json.loads(self._read("script.json", "{}")).get(asked) or DEFAULT[asked]
-        number = self.turns[asked] = self.turns.get(asked, 0) + 1
+        script = self._read("script.json", "{}")
+        turns = json.loads(script).get(asked) or DEFAULT[asked]
+        # A new script begins at its first turn.
+        number = self.turns[script, asked] = self.turns.get((script, asked), 0) + 1
         turn = turns[min(number, len(turns)) - 1]
         self._take({"say": turn} if isinstance(turn, str) else turn)
 
