@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from cosmos_core_houdini import package
+from hython_stubs.spec import stub_file
 
 ROOT = Path(__file__).parents[2] / "houdini"
 MODULES = ROOT / "scripts" / "python" / "cosmos_houdini"
@@ -131,6 +135,33 @@ def test_the_sources_compile_under_the_pythons_of_houdini(version, tmp_path):
     )
 
     assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("version", OTHER_PYTHONS)
+def test_everything_is_built_under_the_pythons_of_houdini(version, tmp_path, program):
+    """The doctor's whole round, in a Houdini that is none but under the Python that the real one has."""
+    python = _python(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version} here")
+    package.build(tmp_path / "package")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "hou-stubs").symlink_to(stub_file().parent)
+    environ = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT.parent / "tests" / "hython-stubs"), str(tmp_path / "site")]),
+        "HOUDINI_PATH": str(tmp_path / "package"),
+        "COSMOS_CLI": program,
+    }
+    script = tmp_path / "package" / "scripts" / "python" / "cosmos_houdini" / "doctor.py"
+
+    done = subprocess.run(
+        [python, "-W", "error", "-m", "hython_stubs.hython", str(script)],
+        capture_output=True, text=True, check=False, env=environ,
+    )  # fmt: skip
+
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("cosmos-doctor: ")]
+    answers = json.loads(line.partition(": ")[2])
+    assert [] == [answer for answer in answers if answer["level"] != "ok"]
+    assert f"Python {version}." in answers[0]["message"]
 
 
 def _python(version):

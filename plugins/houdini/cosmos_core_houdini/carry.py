@@ -25,7 +25,7 @@ from cosmos_core.extend import Report, silent
 from cosmos_core_houdini import child, ends, package, programs, record
 from cosmos_core_houdini import job as jobs
 from cosmos_core_houdini.ends import Failed
-from cosmos_core_houdini.options import HoudiniOptions
+from cosmos_core_houdini.options import HoudiniOptions, city_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +100,7 @@ def generate(options: HoudiniOptions, folder: Path, report: Report) -> Mapping[s
     work = folder / ".houdini"
     work.mkdir()
     try:
-        city = json.loads(options.city) if options.city else {}
+        city = city_parameters(options.city)
         job = jobs.Job(
             id=uuid.uuid4().hex, city=city, camera=options.camera, renderer=options.renderer,
             scene=jobs.SCENE if options.hip else "", source=options.hip,

@@ -52,7 +52,7 @@ def install(*, prefs: tuple[Path, ...]) -> None:
     from cosmos_core_houdini import package
 
     places = _places(prefs)
-    usable = [place for place in places if prefs or package.fits(place.version)]
+    usable = [place for place in places if not place.version or package.fits(place.version)]
     if not usable:
         raise InputError(
             "no Houdini from 20.5 to 22 has left a preferences folder here",

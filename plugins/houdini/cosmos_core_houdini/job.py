@@ -13,7 +13,7 @@ import attrs
 from cosmos_core import media
 from cosmos_core.errors import Finding, InputError, Level, RefusedError, fail, warn, worst
 from cosmos_core_houdini import programs
-from cosmos_core_houdini.options import RENDERERS, HoudiniOptions
+from cosmos_core_houdini.options import RENDERERS, HoudiniOptions, city_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -212,7 +212,8 @@ def review_options(options: HoudiniOptions) -> Iterable[Finding]:
     )
     if bool(options.hip) == bool(options.city):
         yield fail(
-            "say either hip or city", hint="-p hip=shot7.hip -p camera=/obj/cam1, or -p city='{\"seed\": 3}'"
+            "say either hip or city",
+            hint="-p hip=shot7.hip -p camera=/obj/cam1, or -p city='seed=3 damage=0.8'",
         )
     if options.hip and not Path(options.hip).is_file():
         yield fail(f"there is no scene {options.hip}", where="hip")
@@ -220,10 +221,9 @@ def review_options(options: HoudiniOptions) -> Iterable[Finding]:
         yield fail(f"camera is {options.camera!r}", hint="a path such as /obj/cam1", where="camera")
     if options.city:
         try:
-            if not isinstance(json.loads(options.city), dict):
-                yield fail("city is no JSON object", where="city")
+            city_parameters(options.city)
         except ValueError as error:
-            yield fail(f"city is no JSON: {error}", where="city")
+            yield fail(f"city is {options.city!r}: {error}", hint="-p city='seed=3 damage=0.8'", where="city")
     try:
         programs.hython(options.hython)
     except InputError as error:

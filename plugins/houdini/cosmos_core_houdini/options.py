@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import attrs
@@ -9,12 +10,32 @@ import attrs
 RENDERERS = ("karma", "opengl")
 
 
+def city_parameters(text: str) -> dict[str, Any]:
+    """What the option ``city`` says: words such as ``seed=3 light=dusk``, or a JSON object.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text.lstrip().startswith("{"):
+        return dict(json.loads(text))
+    found: dict[str, Any] = {}
+    for word in text.split():
+        name, sign, value = word.partition("=")
+        if not sign or not name.isidentifier():
+            raise ValueError(f"{word!r} is not name=value")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
 def _between(low: float, high: float) -> Any:
     return attrs.validators.and_(attrs.validators.ge(low), attrs.validators.le(high))
 
 
 def _option(default: Any, words: str, *checks: Any) -> Any:
-    return attrs.field(default=default, validator=list(checks), metadata={"help": words})
+    return attrs.field(default=default, validator=list(checks) or None, metadata={"help": words})
 
 
 @attrs.frozen(kw_only=True)
@@ -23,7 +44,7 @@ class HoudiniOptions:
 
     hip: str = _option("", "the scene, a .hip file; empty to build the city asset")
     city: str = _option(
-        "", 'parameters of the city as JSON, such as {"seed": 3, "damage": 0.8}; without a hip'
+        "", "the city's parameters, such as 'seed=3 damage=0.8', or a JSON object; instead of a hip"
     )
     camera: str = _option("", "path of the camera, such as /obj/cam1; the city has its own")
     start: int = _option(1, "first frame", _between(-100_000, 1_000_000))

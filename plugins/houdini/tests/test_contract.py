@@ -6,7 +6,7 @@ import attrs
 import cosmos_core_houdini
 import pytest
 from cosmos_core_houdini import job
-from cosmos_core_houdini.options import HoudiniOptions
+from cosmos_core_houdini.options import HoudiniOptions, city_parameters
 
 from cosmos_core.testing.generator import GeneratorContract
 
@@ -29,10 +29,10 @@ class TestHoudini(GeneratorContract):
         ({}, "say either hip or city"),
         ({"hip": "gone.hip"}, "there is no scene gone.hip"),
         ({"hip": "gone.hip"}, "camera is ''"),
-        ({"city": "{"}, "city is no JSON"),
-        ({"city": "[]"}, "city is no JSON object"),
-        ({"city": "{}", "width": 333}, "width is 333"),
-        ({"city": "{}", "hython": "/gone"}, "the setting hython names /gone"),
+        ({"city": "{"}, "city is '{'"),
+        ({"city": "seed 3"}, "'seed' is not name=value"),
+        ({"city": "seed=3", "width": 333}, "width is 333"),
+        ({"city": "seed=3", "hython": "/gone"}, "the setting hython names /gone"),
     ],
 )
 def test_options_are_judged_before_any_work(options, words):
@@ -40,6 +40,14 @@ def test_options_are_judged_before_any_work(options, words):
     findings = list(job.review_options(HoudiniOptions(**options)))
 
     assert any(words in finding.message for finding in findings), findings
+
+
+@pytest.mark.parametrize(
+    "text", ["seed=3 damage=0.5 light=dusk", '{"seed": 3, "damage": 0.5, "light": "dusk"}']
+)
+def test_a_city_is_said_in_words_or_in_json(text):
+    """On a command line a comma would be a sweep, so words are the easier way."""
+    assert {"seed": 3, "damage": 0.5, "light": "dusk"} == city_parameters(text)
 
 
 def test_the_generators_defaults_fit_the_model():

@@ -120,7 +120,16 @@ def test_doctor_builds_everything_inside_houdini(home, houdini_bin):
 
     answers = {finding.where: finding for finding in _findings()}
 
-    for question in ("houdini", "licence", "command", "asset", "city", "destruction", "export types"):
+    for question in (
+        "houdini",
+        "licence",
+        "command",
+        "asset",
+        "city",
+        "winding",
+        "destruction",
+        "export types",
+    ):
         assert "ok" == answers[f"inside: {question}"].level, answers[f"inside: {question}"]
     assert "21.0.671" in answers["inside: houdini"].message
 

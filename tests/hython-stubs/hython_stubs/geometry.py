@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,14 @@ class Geometry:
             "Point.position": lambda me: self._session.hou.Vector3(me._fake[0].points[me._fake[1]]),
             "Point.number": lambda me: me._fake[1],
             "Prim.number": lambda me: me._fake[1],
+            "Prim.vertices": lambda me: iter(
+                [
+                    make(self._session.hou.Vertex, (me._fake[0], one))
+                    for one in me._fake[0].polygons[me._fake[1]]
+                ]
+            ),
+            "Vertex.point": lambda me: make(self._session.hou.Point, me._fake),
+            "Face.normal": self.normal,
             "Prim.attribValue": lambda me, name: me._fake[0].values["prim", name][me._fake[1]],
         }
         for scope, word in (("prim", "Prim"), ("point", "Point")):
@@ -177,6 +186,15 @@ class Geometry:
             axes = list(zip(*shape.points, strict=True)) or [(0.0,)] * 3
             return tuple(value for axis in axes for value in (min(axis), max(axis)))
         return {"pointcount": len(shape.points), "primitivecount": len(shape.polygons)}[name]
+
+    def normal(self, me: Any) -> Any:
+        """Of a polygon, by its first three corners; clockwise is a front, as in Houdini."""
+        shape, row = me._fake
+        a, b, c = (shape.points[corner] for corner in shape.polygons[row][:3])
+        u, v = ([q - p for p, q in zip(a, end, strict=True)] for end in (c, b))
+        cross = (u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0])
+        length = math.sqrt(sum(value * value for value in cross)) or 1.0
+        return self._session.hou.Vector3([value / length for value in cross])
 
     def save(self, me: Any, file_name: str) -> None:
         """As text that a test can read back; Houdini would write its own format here."""

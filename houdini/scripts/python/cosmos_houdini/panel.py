@@ -63,9 +63,9 @@ class QueuePanel(QtWidgets.QWidget):  # type: ignore[misc]
         text = bytes(process.readAllStandardOutput().data()).decode("utf-8", "replace")
         try:
             self.show_rows(queue.rows(text))
-        except ValueError:
+        except ValueError as error:
             words = bytes(process.readAllStandardError().data()).decode("utf-8", "replace").strip()
-            self.said.setText(words.splitlines()[0] if words else "The cosmos command gave no list.")
+            self.said.setText(words.splitlines()[0] if words else str(error))
         process.deleteLater()
 
     def _failed(self, *_: Any) -> None:
@@ -74,7 +74,9 @@ class QueuePanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def show_rows(self, rows: list[tuple[str, ...]]) -> None:
         """Put *rows* into the table."""
-        self.said.setText(f"{len(rows)} runs" if rows else "Nothing in the queue.")
+        self.said.setText(
+            "Nothing in the queue." if not rows else "1 run" if len(rows) == 1 else f"{len(rows)} runs"
+        )
         self.table.setRowCount(len(rows))
         for at, row in enumerate(rows):
             for column, text in enumerate(row):

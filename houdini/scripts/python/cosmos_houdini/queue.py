@@ -35,7 +35,10 @@ def rows(text: str) -> list[tuple[str, ...]]:
     Raises:
         ValueError: *text* is something else; the command's own sentence, if it has one.
     """
-    said = json.loads(text)
+    try:
+        said = json.loads(text)
+    except ValueError:
+        raise ValueError("the cosmos command gave no list") from None
     if not isinstance(said, dict) or "runs" not in said:
         raise ValueError(_sentence(said))
     return [_row(run) for run in said["runs"]]
@@ -54,4 +57,8 @@ def _row(run: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _sentence(said: Any) -> str:
     error = said.get("error", said) if isinstance(said, dict) else {}
-    return str(error.get("message", "the command gave no list")) if isinstance(error, dict) else str(error)
+    return (
+        str(error.get("message", "the cosmos command gave no list"))
+        if isinstance(error, dict)
+        else str(error)
+    )

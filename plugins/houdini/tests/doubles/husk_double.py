@@ -112,10 +112,10 @@ def draw(prim, meshes, frame, width, height):
     for points, faces, segment, tint in meshes:
         eye = np.c_[points, np.ones(len(points))] @ to_eye
         for face in faces:
-            corners = eye[face, :3]
-            z = -corners[:, 2]
-            if (z <= 0.1).any():
+            corners = _before(eye[face, :3])
+            if len(corners) < 3:
                 continue
+            z = -corners[:, 2]
             x, y = corners[:, 0] / z * fx + width / 2, height / 2 - corners[:, 1] / z * fx
             _fill(x, y, z, depth, number, color, segment, tint * (0.4 + 0.6 * abs(_normal(corners)[1])))
     return {
@@ -124,6 +124,17 @@ def draw(prim, meshes, frame, width, height):
         "segment": number,
         "normal": np.zeros((height, width, 3), np.float32),
     }
+
+
+def _before(corners, near=0.1):
+    """The part of a convex face that lies before the camera."""
+    kept = []
+    for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if -a[2] >= near:
+            kept.append(a)
+        if (-a[2] >= near) != (-b[2] >= near):
+            kept.append(a + (b - a) * (-near - a[2]) / (b[2] - a[2]))
+    return np.array(kept).reshape(-1, 3)
 
 
 def _normal(corners):
