@@ -386,7 +386,7 @@ def test_the_child_gets_none_of_houdinis_own_environment(packaged):
     """What Houdini sets for itself breaks other programs."""
     command = importlib.import_module("cosmos_houdini.command")
     given = {
-        "PYTHONPATH": "/x", "QT_PLUGIN_PATH": "/x", "LD_LIBRARY_PATH": "/x", "HFS": "/opt/hfs21", "HOME": "/home/me",
+        "PYTHONPATH": "/x", "QT_PLUGIN_PATH": "/x", "LD_LIBRARY_PATH": "/x", "HFS": "/opt/hfs21", "HOME": "/Users/me",
         "PATH": "/opt/hfs21/bin:/usr/bin",
     }  # fmt: skip
 
