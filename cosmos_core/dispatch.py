@@ -27,7 +27,7 @@ from cosmos_core import reach, retry, verify
 from cosmos_core.accept import accept_child
 from cosmos_core.checks.duplicates import nearest
 from cosmos_core.clip import Clip
-from cosmos_core.errors import CosmosError, HostError, InputError, PluginError, StoreError, VerifyError
+from cosmos_core.errors import CosmosError, HostError, InputError, Level, PluginError, StoreError, VerifyError
 from cosmos_core.examine import checks_of, sizes_of
 from cosmos_core.extend import Backend, Exit, Followed, Handle, Job, JobState, Outcome, Output, Session, Step
 from cosmos_core.feed import Feeder, stays
@@ -44,11 +44,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from cosmos_core.errors import Finding
     from cosmos_core.extend import Outcomes, Placed, Tick
     from cosmos_core.feed import Next
     from cosmos_core.hosts import Host, Slot
     from cosmos_core.run import Needs, Run
-    from cosmos_core.store import Lease
+    from cosmos_core.store import Again, Lease
 
 log = logging.getLogger(__name__)
 
@@ -251,7 +252,7 @@ def _requests(site: Site, lease: Lease) -> tuple[dict[str, Request], dict[str, s
 
 
 def _request(site: Site, run: Run) -> Request:
-    return Request(run=run.id, spec=run.spec, clip=load_clip(site.store, run.spec.clip))
+    return Request(run=run.id, spec=run.tried, clip=load_clip(site.store, run.spec.clip))
 
 
 def load_clip(store: Store, digest: str) -> Clip | None:
@@ -614,10 +615,10 @@ def _judge(
     home = placed.get(file)
     output = Output(
         file,
-        expected=launch.backend.expect(run.spec),
+        expected=launch.backend.expect(run.tried),
         remote_digest=home.remote_digest if home else "",
         clip=request.clip,
-        recipe=run.spec.digest,
+        recipe=run.tried.digest,
         others=site.store.artifacts(),
         guardrail=found.guardrail,
         sizes=sizes_of(checks_of(site.plugins, site.settings)),
@@ -626,7 +627,7 @@ def _judge(
     before = run.state
     settled = _verify(site, lease, run, output)
     _drop_unpublished(settled, site.workspace.outputs / run.id, lease)
-    site.plugins.tell("cosmos_run_moved", run=settled, before=before, after=settled.state)
+    _tell_settled(site, settled, before)
     if settled.artifact is not None:
         site.plugins.tell("cosmos_artifact_sealed", artifact=settled.artifact, run=settled)
 
@@ -650,12 +651,35 @@ def _verify(site: Site, lease: Lease, run: Run, output: Output) -> Run:
             plugins=site.plugins,
             settings=site.settings,
             outputs=site.workspace.outputs,
+            next_try=lambda findings: _next_try(site, run, findings),
         )
     except LeaseLost:
         # Whoever has the batch now publishes under a fence of their own; what we copied belongs to nobody.
         folder = site.workspace.outputs / run.id
         shutil.rmtree(folder / f"a{run.attempt}-f{lease.batch.fence}", ignore_errors=True)
         raise
+
+
+def _next_try(site: Site, run: Run, findings: Sequence[Finding]) -> Again | None:
+    spent = site.store.retried_seconds(run.campaign) if run.campaign else 0.0
+    return retry.next_try(run, findings, site.store.attempts(run.id), site.settings.retry, spent)
+
+
+def _tell_settled(site: Site, settled: Run, before: State) -> None:
+    """Tell what became of an output, and pause its campaign when too many fail."""
+    if settled.state in {State.SEALED, State.CANCELLED}:
+        site.plugins.tell("cosmos_run_moved", run=settled, before=before, after=settled.state)
+        return
+    site.plugins.tell("cosmos_run_moved", run=settled, before=before, after=State.REJECTED)
+    if settled.state is State.QUEUED:
+        site.plugins.tell("cosmos_run_moved", run=settled, before=State.REJECTED, after=State.QUEUED)
+    if settled.campaign:
+        findings = site.store.attempts(settled.id)[-1].findings
+        remedies = {each.remedy for each in findings if each.level is Level.FAIL}
+        why = retry.breaker(site.store.ruled(settled.campaign), remedies, site.settings.retry)
+        if why:
+            log.warning("campaign %s is paused: %s", settled.campaign, why)
+            site.store.pause(why, campaign=settled.campaign)
 
 
 def _reject_the_lost(site: Site, lease: Lease, reason: str) -> None:
@@ -666,8 +690,8 @@ def _reject_the_lost(site: Site, lease: Lease, reason: str) -> None:
         log.warning("run %s: %s", run.id, reason)
         name = site.plugins.find(Backend, run.spec.backend).expect(run.spec).name
         nowhere = site.workspace.returned(lease.batch.job_key or lease.batch.key) / run.id / name
-        settled = _verify(site, lease, run, Output(nowhere, recipe=run.spec.digest))
-        site.plugins.tell("cosmos_run_moved", run=settled, before=run.state, after=settled.state)
+        settled = _verify(site, lease, run, Output(nowhere, recipe=run.tried.digest))
+        _tell_settled(site, settled, run.state)
 
 
 def _drop_unpublished(run: Run, folder: Path, lease: Lease) -> None:

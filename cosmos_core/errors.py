@@ -37,6 +37,19 @@ class Level(StrEnum):
         return ("ok", "warn", "fail").index(self.value)
 
 
+class Remedy(StrEnum):
+    """What kind of new attempt could mend what a check found."""
+
+    NONE = ""
+    """None: the request itself, or a person, must change something."""
+    SAME = "same"
+    """The same recipe again: the file was damaged."""
+    SEED = "seed"
+    """Another seed: the model made a bad video of a good request."""
+    HOLD = "hold"
+    """None, and nothing like it is to be made until a person has looked."""
+
+
 @attrs.frozen
 class Finding:
     """The answer to one question: a level, a sentence for the person who must act, and a way out."""
@@ -48,6 +61,8 @@ class Finding:
     """Id of the check that asked, such as ``video.decode``; empty where no check did."""
     where: str = attrs.field(default="", kw_only=True)
     """What it is about: a file's name, a setting's key, a run's id."""
+    remedy: Remedy = attrs.field(default=Remedy.NONE, kw_only=True)
+    """Of a check's failure: what kind of new attempt could mend it."""
 
 
 def ok(message: str, *, hint: str = "", check: str = "", where: str = "") -> Finding:

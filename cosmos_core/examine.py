@@ -17,6 +17,7 @@ from cosmos_core.errors import (
     Finding,
     Level,
     PluginError,
+    Remedy,
     fail,
     warn,
     worst,
@@ -39,6 +40,15 @@ log = logging.getLogger(__name__)
 
 LEVELS = ("integrity", "request", "campaign", "content", "control", "policy")
 """In the order in which they are asked."""
+
+
+REMEDIES = {
+    "integrity": Remedy.SAME,
+    "content": Remedy.SEED,
+    "control": Remedy.SEED,
+    "campaign": Remedy.HOLD,
+}
+"""What kind of new attempt could mend a failure, where a check does not say it itself."""
 
 
 @attrs.frozen(kw_only=True)
@@ -145,7 +155,13 @@ def _ask(check: Check, output: Output, spec: Spec | None) -> Answer:
 def _signed(finding: Finding, check: Check, output: Output) -> Finding:
     if not isinstance(finding, Finding):
         raise PluginError(f"it gave a {type(finding).__name__}, not a Finding")
-    return attrs.evolve(finding, check=check.name, where=finding.where or output.name)
+    helps = finding.remedy or remedy(check) if finding.level is Level.FAIL else Remedy.NONE
+    return attrs.evolve(finding, check=check.name, where=finding.where or output.name, remedy=helps)
+
+
+def remedy(check: Check) -> Remedy:
+    """What kind of new attempt could mend a failure of *check*: what it says, else what its level says."""
+    return REMEDIES.get(check.level, Remedy.NONE) if check.remedy is None else check.remedy
 
 
 def _unanswered(check: Check, output: Output, error: Exception) -> Finding:

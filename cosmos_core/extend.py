@@ -28,6 +28,7 @@ from cosmos_core.errors import (
     InputError,
     Level,
     PluginError,
+    Remedy,
     VerifyError,
     fail,
     ok,
@@ -87,6 +88,7 @@ __all__ = [
     "Prompt",
     "Queued",
     "Ran",
+    "Remedy",
     "RemoteFile",
     "Report",
     "Request",
@@ -645,6 +647,9 @@ class Check(Offer):
     the decode that all checks share."""
     order: int = 50
     """Lower asks earlier. When an integrity check fails, the later levels are not asked."""
+    remedy: Remedy | None = None
+    """What kind of new attempt could mend its failure. None: what its level says, which is ``Remedy.SAME`` for
+    ``integrity``, ``Remedy.SEED`` for ``content`` and ``control``, ``Remedy.HOLD`` for ``campaign``, else none."""
 
 
 @attrs.frozen(kw_only=True)

@@ -3,26 +3,37 @@
 - An attempt that ended badly is somebody's: the run's own, the host's, the GPU's memory's, or that of another run of
   its batch (:class:`cosmos_core.run.Blame`). A run has so many attempts of its own, and as many that are hosts'; what
   was never begun counts for nothing.
+- What a check rejected is tried again as its finding says could help: the same recipe once, or two other seeds. All
+  attempts are kept; the first that passes is published.
+- A campaign whose outputs keep failing one check is paused, and a person looks.
 - A slot whose batches fail one after the other rests, longer and longer, and then is tried with a single run.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 import re
 from typing import TYPE_CHECKING
 
 import attrs
 
+from cosmos_core.errors import Level, Remedy
 from cosmos_core.run import Blame, State
+from cosmos_core.store.records import Again
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from cosmos_core.run import Attempt
-    from cosmos_core.store import Trouble
+    from cosmos_core.errors import Finding
+    from cosmos_core.run import Attempt, Run
+    from cosmos_core.settings import RetrySettings
+    from cosmos_core.store import Ruled, Trouble
 
 LONGEST_REST = 3600.0
+_LARGEST_SEED = 2**31 - 1000
+"""A little below the largest, since models count on from it for each pass."""
 
 _MEMORY = re.compile(r"CUDA out of memory|\bOutOfMemoryError\b|CUBLAS_STATUS_ALLOC_FAILED")
 # What CUDA calls these errors (cudaGetErrorString), and the driver: none is of the program's making.
@@ -87,3 +98,63 @@ def rest_of(trouble: Trouble, first: float, *, node: str = "") -> Rest:
         failed=trouble.count,
         reason=trouble.reason,
     )
+
+
+def next_try(
+    run: Run,
+    findings: Iterable[Finding],
+    tries: Iterable[Attempt],
+    rules: RetrySettings,
+    spent: float = 0.0,
+) -> Again | None:
+    """Another attempt at *run*, whose output was rejected for *findings*; None where none could help, or enough were made.
+
+    Args:
+        run: as it was when its output was home.
+        findings: what the checks said of it.
+        tries: every attempt so far, the last one of which is this.
+        rules: how many there may be.
+        spent: predicted GPU-seconds that further attempts at its campaign have taken so far.
+    """
+    failed = [each for each in findings if each.level is Level.FAIL]
+    if not failed or (not run.campaign and not rules.always) or 0 < rules.gpu_minutes * 60 <= spent:
+        return None
+    remedies = {each.remedy for each in failed}
+    seeds = [each.seed for each in tries if each.state in {State.REJECTED, State.RETURNED}]
+    why = f"{failed[0].check or 'a check'} rejected attempt {run.attempt}"
+    if remedies == {Remedy.SAME} and seeds.count(seeds[-1]) <= rules.same:
+        return Again(seed=run.seed, reason=f"tried again with the same seed: {why}")
+    others = len(set(seeds)) - 1
+    if remedies <= {Remedy.SAME, Remedy.SEED} and Remedy.SEED in remedies and others < rules.seeds:
+        seed = other_seed(run.spec.seed, others + 1)
+        return Again(seed=seed, reason=f"tried again with seed {seed}: {why}")
+    return None
+
+
+def other_seed(asked: int, number: int) -> int:
+    """The seed of the *number*-th attempt with another one: always the same, and hardly ever that of another run."""
+    return random.Random(f"{asked}/{number}").randint(0, _LARGEST_SEED)  # noqa: S311 (not a secret)
+
+
+def breaker(ruled: Sequence[Ruled], remedies: Iterable[Remedy], rules: RetrySettings) -> str:
+    """Why a campaign is to be paused; empty when it may go on.
+
+    Args:
+        ruled: what was ruled of its outputs, the last of which just was.
+        remedies: of the failures of that one.
+        rules: how many failures are too many.
+    """
+    if not ruled or not (last := ruled[-1]).check:
+        return ""
+    if Remedy.HOLD in set(remedies):
+        return last.message
+    in_a_row = len(list(itertools.takewhile(lambda each: each.check == last.check, reversed(ruled))))
+    if in_a_row >= rules.streak > 0:
+        return f"{in_a_row} outputs in a row failed {last.check}, the last one: {last.message}"
+    first = ruled[: rules.first]
+    failed = sum(each.check == last.check for each in first)
+    if len(ruled) == rules.first and failed >= rules.share * rules.first > 0:
+        return (
+            f"{failed} of the first {rules.first} outputs failed {last.check}, the last one: {last.message}"
+        )
+    return ""

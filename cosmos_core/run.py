@@ -205,6 +205,8 @@ class Attempt:
     started: datetime | None = None
     ended: datetime | None = None
     findings: tuple[Finding, ...] = ()
+    seed: int | None = None
+    """The seed it was made with; None where nobody noted it."""
     blame: Blame = Blame.RUN
     """Whose it is, where it did not succeed."""
 
@@ -238,6 +240,13 @@ class Run:
     progress: float = 0.0
     """How far its job says it is, 0 to 1. A hint, never a verdict."""
     artifact: Artifact | None = None
+    seed: int | None = None
+    """The seed that is tried now in place of the one that was asked for; None for that one."""
+
+    @property
+    def tried(self) -> Spec:
+        """What is made now: what was asked for, with the seed that is tried."""
+        return self.spec if self.seed is None else attrs.evolve(self.spec, seed=self.seed)
 
 
 @attrs.frozen(kw_only=True)

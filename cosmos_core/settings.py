@@ -56,6 +56,22 @@ class QueueSettings:
 
 
 @attrs.frozen(kw_only=True)
+class RetrySettings:
+    """The table ``[retry]``: what is tried again by itself when a check rejects an output."""
+
+    always: bool = _field(False, "also for runs that belong to no campaign")
+    same: int = _field(1, "how often the same recipe is made again after an output that was damaged")
+    seeds: int = _field(2, "how many other seeds are tried after a video that is bad")
+    gpu_minutes: float = _field(0.0, "predicted GPU-minutes that a campaign may spend on this; 0 for any")
+    streak: int = _field(3, "a campaign is paused when so many outputs in a row fail one check; 0 for never")
+    first: int = _field(10, "a campaign is looked at after so many outputs")
+    share: float = _field(
+        0.3,
+        "and paused when at least this share of them failed the check that the last one failed; 0 for never",
+    )
+
+
+@attrs.frozen(kw_only=True)
 class HostSettings:
     """The table ``[hosts.<name>]``."""
 
@@ -80,6 +96,9 @@ class Settings:
     user: str = _field("", "your name on reviews; empty for that of your account")
     store: StoreSettings = attrs.field(factory=StoreSettings, metadata={"help": "where runs are kept"})
     queue: QueueSettings = attrs.field(factory=QueueSettings, metadata={"help": "how runs are worked"})
+    retry: RetrySettings = attrs.field(
+        factory=RetrySettings, metadata={"help": "what is tried again when a check rejects it"}
+    )
     hosts: dict[str, HostSettings] = attrs.field(factory=dict, metadata={"help": "machines jobs run on"})
     plugins: dict[str, dict[str, Any]] = attrs.field(
         factory=dict, metadata={"help": "options by plugin object"}
@@ -174,6 +193,9 @@ def _review(settings: Settings, where: str) -> Iterator[Finding]:
     for name in ("attempts", "batch"):
         if getattr(queue, name) < 1:
             yield fail(f"queue.{name} = {getattr(queue, name)} must be 1 or more", where=where)
+    for name in ("same", "seeds", "gpu_minutes", "streak", "first", "share"):
+        if getattr(settings.retry, name) < 0:
+            yield fail(f"retry.{name} = {getattr(settings.retry, name):g} must be 0 or more", where=where)
     for name, host in settings.hosts.items():
         if host.slots < 0 or host.gpus < 0 or host.stagger < 0:
             yield fail(f"hosts.{name}: slots, gpus and stagger must be 0 or more", where=where)

@@ -29,12 +29,13 @@ from cosmos_core.record import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from cosmos_core.plugins import Plugins
     from cosmos_core.run import Batch, Run
     from cosmos_core.settings import Settings
+    from cosmos_core.store import Again
 
 
 class Holding(Protocol):
@@ -54,8 +55,10 @@ class Publisher(Protocol):
     def seal(self, lease: Any, run_id: str, made: Artifact, findings: Iterable[Finding], /) -> Run:
         """Publish the artifact: ``returned`` to ``sealed``."""
 
-    def reject(self, lease: Any, run_id: str, findings: Iterable[Finding], /, *, reason: str) -> Run:
-        """Refuse the output: ``returned`` to ``rejected``."""
+    def reject(
+        self, lease: Any, run_id: str, findings: Iterable[Finding], /, *, reason: str, again: Again | None
+    ) -> Run:
+        """Refuse the output: ``returned`` to ``rejected``, and with *again* to ``queued``."""
 
 
 def verify_returned(
@@ -67,12 +70,15 @@ def verify_returned(
     plugins: Plugins,
     settings: Settings,
     outputs: Path,
+    next_try: Callable[[Sequence[Finding]], Again | None] = lambda _: None,
 ) -> Run:
     """Seal the output of a returned run as an artifact under *outputs*, or reject it; give the run as it is then.
 
     The video goes to ``<outputs>/<run>/a<attempt>-f<fence>/`` with ``artifact.json`` beside it, a rejected one into
     ``rejected/`` there, so that a person can look. The store hears of it last: what a worker leaves that dies before
     has a fence of its own in its path, and the next one verifies again.
+
+    *next_try* says of the findings of a rejected output whether it is to be made again; then the run is ``queued``.
 
     Raises:
         VerifyError: when a required check did not answer, or the file changed while it was copied. The run stays
@@ -81,7 +87,7 @@ def verify_returned(
         OSError: when the disk fails; no partial file has its final name.
     """
     _find_twins(output, store)
-    verdict = examine(output, run.spec, checks_of(plugins, settings))
+    verdict = examine(output, run.tried, checks_of(plugins, settings))
     if verdict.ruling is Ruling.UNVERIFIED:
         why = verdict.reason or "no check of its integrity is installed"
         raise VerifyError(f"run {run.id} stays unverified: {why}", hint="mend the plugin; the output is kept")
@@ -89,7 +95,8 @@ def verify_returned(
     record = _record(run, output, verdict, lease.batch, plugins)
     if verdict.ruling is Ruling.REJECTED:
         _keep(output, folder / "rejected", record)
-        return store.reject(lease, run.id, verdict.findings, reason=verdict.reason)
+        again = next_try(verdict.findings)
+        return store.reject(lease, run.id, verdict.findings, reason=verdict.reason, again=again)
     return store.seal(lease, run.id, _publish(output, folder, record), verdict.findings)
 
 
@@ -152,8 +159,8 @@ def _record(run: Run, output: Output, verdict: Verdict, batch: Batch, plugins: P
         name=run.name,
         attempt=run.attempt,
         file=_file_name(run, output),
-        recipe=run.spec.digest,
-        spec=run.spec,
+        recipe=run.tried.digest,
+        spec=run.tried,
         expected=output.expected,
         verdict=verdict,
         guardrail=output.guardrail,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from cosmos_core import errors, extend, hookspecs, plugins, run, settings, submission, workspace
+from cosmos_core import errors, examine, extend, hookspecs, plugins, run, settings, submission, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -386,7 +386,16 @@ to look at."""
 def _check(check: extend.Check) -> str:
     required = "required" if check.required else "a hint, never rejects"
     story = prose(inspect.getdoc(check.look))
-    return f"## `{check.name}`\n\n{check.summary}\n\n*{check.level}; {required}; version {check.version}*\n\n{story}"
+    facts = f"*{check.level}; {required}; version {check.version}; {_AGAIN[examine.remedy(check)]}*"
+    return f"## `{check.name}`\n\n{check.summary}\n\n{facts}\n\n{story}"
+
+
+_AGAIN = {
+    extend.Remedy.NONE: "a new attempt would not help",
+    extend.Remedy.SAME: "the same recipe may be tried again",
+    extend.Remedy.SEED: "another seed may help",
+    extend.Remedy.HOLD: "a person has to look",
+}
 
 
 def plugin_page() -> str:

@@ -53,6 +53,7 @@ def command(asked: Asked, order: str) -> None:
         paused = cosmos.store.paused()
         resting = cosmos.resting()
         busy = cosmos.forecast().busy
+        campaigns = cosmos.store.paused_campaigns()
     timed = times(plan.batches, busy)
     finish, last = end(plan.batches, busy), end(alone.batches, busy)
     batches = [
@@ -67,6 +68,7 @@ def command(asked: Asked, order: str) -> None:
             "seconds_one_by_one": last,
             "loads": len(plan.batches),
             "paused": paused,
+            "paused_campaigns": campaigns,
             "resting": resting,
         }
     )
@@ -78,6 +80,8 @@ def command(asked: Asked, order: str) -> None:
             _batches(plan.batches, timed), _unplaced(plan.unplaced), _finish(plan.batches, finish, last)
         )
     )
+    for name, why in campaigns.items():
+        asked.note(f"campaign {name} is paused: {why or 'by hand'}; its runs are not planned")
     for rest in resting:
         asked.note(f"{rest}")
     if paused is not None:

@@ -24,25 +24,33 @@ if TYPE_CHECKING:
 def command(asked: Asked) -> None:
     """Pause and resume the queue.
 
-    While it is paused no worker takes new runs; what was begun goes on.
+    While it is paused no worker takes new runs; what was begun goes on. A campaign is paused alone, by hand or because
+    its outputs keep failing one check.
     """
     show_help(asked)
 
 
+campaign_option = click.option(
+    "--campaign", default="", metavar="NAME", help="Only the runs of this campaign."
+)
+
+
 @subcommand(command, "pause", examples='cosmos queue pause "disk is nearly full"')
 @click.argument("reason", nargs=-1)
-def pause(asked: Asked, reason: tuple[str, ...]) -> None:
+@campaign_option
+def pause(asked: Asked, reason: tuple[str, ...], campaign: str) -> None:
     """Let no worker take new runs; what was begun goes on."""
     with asked.open() as cosmos:
-        cosmos.store.pause(" ".join(reason))
+        cosmos.store.pause(" ".join(reason), campaign=campaign)
         _say(asked, cosmos)
 
 
-@subcommand(command, "resume", examples="cosmos queue resume")
-def resume(asked: Asked) -> None:
+@subcommand(command, "resume", examples="cosmos queue resume\ncosmos queue resume --campaign streets")
+@campaign_option
+def resume(asked: Asked, campaign: str) -> None:
     """Let workers take runs again."""
     with asked.open() as cosmos:
-        cosmos.store.resume()
+        cosmos.store.resume(campaign=campaign)
         _say(asked, cosmos)
 
 
@@ -58,6 +66,16 @@ def _say(asked: Asked, cosmos: Cosmos) -> None:
 
     reason = cosmos.store.paused()
     waiting = cosmos.store.counts()[State.QUEUED]
-    asked.answer({"paused": reason is not None, "reason": reason or "", "queued": waiting})
+    campaigns = cosmos.store.paused_campaigns()
+    asked.answer(
+        {
+            "paused": reason is not None,
+            "reason": reason or "",
+            "queued": waiting,
+            "paused_campaigns": campaigns,
+        }
+    )
     paused = f"paused: {reason}" if reason else "paused"
     asked.tell(f"the queue is {'open' if reason is None else paused}; {say.many(waiting, 'run')} waiting")
+    for name, why in campaigns.items():
+        asked.tell(f"campaign {name} is paused: {why or 'by hand'}")

@@ -9,7 +9,7 @@ import click
 from cosmos_core.cli import complete, facts, say
 from cosmos_core.cli.asked import command as make
 from cosmos_core.errors import CosmosError, Level, worst
-from cosmos_core.run import Approval
+from cosmos_core.run import Approval, Blame, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
     from cosmos_core.run import Attempt, Judgement, Review, Run
-    from cosmos_core.store import Traffic
+    from cosmos_core.store import Event, Traffic
 
 
 @make(
@@ -39,6 +39,7 @@ def command(asked: Asked, run: str) -> None:
         tries = cosmos.store.attempts(found.id)
         judged = cosmos.store.judgements(found.id)
         reviews = cosmos.store.reviews(found.id)
+        again = [event for event in cosmos.store.events(found.id) if _is_another_try(event)]
         clip = _clip(cosmos, found.spec.clip)
         moving = _traffic(cosmos, found)
     asked.answer(
@@ -56,7 +57,8 @@ def command(asked: Asked, run: str) -> None:
             facts.verdict(found),
             say.pairs(_request(found)),
             say.pairs([*_lineage(found, clip), ("on its way", say.traffic(moving))]),
-            _attempts(tries),
+            _attempts(found, tries),
+            "\n".join(f"then {event.reason}" for event in again),
             _judgements(judged),
             _reviews(reviews),
         )
@@ -67,6 +69,10 @@ def _traffic(cosmos: Cosmos, run: Run) -> Traffic | None:
     """The bytes of the run's batch that are on their way."""
     held = cosmos.store.leases() if run.state.is_held else ()
     return next((lease.traffic for lease in held if lease.batch == run.batch), None)
+
+
+def _is_another_try(event: Event) -> bool:
+    return event.before is State.REJECTED and event.after is State.QUEUED and bool(event.reason)
 
 
 def _clip(cosmos: Cosmos, digest: str) -> dict[str, Any]:
@@ -116,8 +122,8 @@ def _lineage(run: Run, clip: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _attempts(tries: Sequence[Attempt]) -> str:
-    return "\n".join(_attempt(each) for each in tries)
+def _attempts(run: Run, tries: Sequence[Attempt]) -> str:
+    return "\n".join(_attempt(run, each) for each in tries)
 
 
 def _judgements(judged: Sequence[Judgement]) -> str:
@@ -150,7 +156,7 @@ def _judgement(each: Judgement) -> str:
     return "\n".join(filter(None, [f"step {each.step}{score}", say.findings(each.findings)]))
 
 
-def _attempt(each: Attempt) -> str:
+def _attempt(run: Run, each: Attempt) -> str:
     took = (
         f", {say.duration((each.ended - each.started).total_seconds())}"
         if each.ended and each.started
@@ -158,5 +164,9 @@ def _attempt(each: Attempt) -> str:
     )
     where = f" on {each.host}/{each.slot}" if each.host else ""
     reason = f": {each.reason}" if each.reason else ""
-    title = f"attempt {each.number}  {say.word(each.state)}{where}{took}, batch {each.batch}{reason}"
+    seed = f", seed {each.seed}" if each.seed not in {None, run.spec.seed} else ""
+    blame = f" (not counted: the {each.blame}'s)" if each.blame not in {Blame.RUN, Blame.BATCH} else ""
+    title = (
+        f"attempt {each.number}  {say.word(each.state)}{where}{took}{seed}, batch {each.batch}{reason}{blame}"
+    )
     return "\n".join(filter(None, [title, say.findings(each.findings)]))

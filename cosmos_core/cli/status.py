@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import sys
 import time
@@ -15,7 +16,7 @@ from cosmos_core.cli import facts, failure, say
 from cosmos_core.cli.asked import command as make
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
@@ -63,6 +64,7 @@ def look(cosmos: Cosmos) -> dict[str, Any]:
         "workspace": cosmos.workspace.root,
         "counts": store.counts(),
         "paused": store.paused(),
+        "paused_campaigns": store.paused_campaigns(),
         "resting": cosmos.resting(),
         "free": shutil.disk_usage(cosmos.workspace.root).free,
         "slots": sum(host.slots for host in cosmos.settings.each_host()),
@@ -77,6 +79,7 @@ def render(found: dict[str, Any]) -> str:
     return say.paragraphs(
         _counts(found),
         _paused(found["paused"]),
+        paused_campaigns(found["paused_campaigns"]),
         resting(found["resting"]),
         _room(found["free"]),
         _working(found["leases"], found["runs"]),
@@ -101,6 +104,15 @@ def _paused(reason: str | None) -> str:
     if reason is None:
         return ""
     return f"{say.word('warn')}  the queue is paused: {reason or 'by hand'}; resume it: cosmos queue resume"
+
+
+def paused_campaigns(campaigns: Mapping[str, str]) -> str:
+    """Which campaigns are paused and why."""
+    return "\n".join(
+        f"{say.word('warn')}  campaign {name} is paused: {why or 'by hand'}; "
+        f"resume it: cosmos queue resume --campaign {shlex.quote(name)}"
+        for name, why in campaigns.items()
+    )
 
 
 def resting(rests: Sequence[Rest]) -> str:
@@ -178,7 +190,8 @@ def _without_ages(found: dict[str, Any]) -> str:
     runs = [(run.id, run.state, round(run.progress, 1)) for run in found["runs"]]
     made = found["sealed"]
     rests = [(rest.slot, rest.failed) for rest in found["resting"]]
-    return repr((found["counts"], found["paused"], rests, leases, runs, made and made.digest))
+    paused = found["paused"], found["paused_campaigns"]
+    return repr((found["counts"], paused, rests, leases, runs, made and made.digest))
 
 
 def _tenths(moving: Traffic | None) -> tuple[str, float] | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from cosmos_core.store.records import (
     PARKED,
+    Again,
     Event,
     Holding,
     KnownClip,
@@ -26,6 +27,7 @@ from cosmos_core.store.records import (
     NewRun,
     Page,
     Query,
+    Ruled,
     Server,
     StoreGone,
     Timed,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PARKED",
+    "Again",
     "Event",
     "Holding",
     "KnownClip",
@@ -47,6 +50,7 @@ __all__ = [
     "NewRun",
     "Page",
     "Query",
+    "Ruled",
     "Server",
     "Store",
     "StoreGone",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.dml import ReturningUpdate
 
 PAUSED = "paused"
+PAUSED_CAMPAIGN = "paused campaign: "
+"""And the campaign's name."""
 
 OCCUPIES = sa.and_(batch.c.closed.is_(None), sa.not_(batch.c.parked))
 """Whether a batch has its slot to itself. The index ``batch_one_a_slot`` says the same, so that no race breaks it."""

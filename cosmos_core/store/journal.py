@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from cosmos_core.errors import Level
 from cosmos_core.run import Artifact, Attempt, Blame, State
 from cosmos_core.store import rows
-from cosmos_core.store.claims import OCCUPIES, PAUSED
+from cosmos_core.store.claims import OCCUPIES, PAUSED, PAUSED_CAMPAIGN
 from cosmos_core.store.hashes import Hashes
 from cosmos_core.store.opened import Opened
-from cosmos_core.store.records import Event, Server, Timed, Trouble, Underway
+from cosmos_core.store.records import Event, Ruled, Server, Timed, Trouble, Underway
 from cosmos_core.store.schema import artifact, attempt, batch, event, now, run, setting
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _REMEMBERED_TROUBLES = 12
+_RESUMED = "resumed campaign: "
 
 
 class Journal(Opened):
@@ -82,6 +84,7 @@ class Journal(Opened):
                 started=rows.moment(row.started),
                 ended=rows.maybe_moment(row.ended),
                 findings=rows.findings(row.findings),
+                seed=row.seed,
                 blame=Blame(row.blame),
             )
             for row in found
@@ -224,16 +227,53 @@ class Journal(Opened):
                 tries[name] = (*tries.get(name, ()), (host, slot))
         return tries
 
-    def pause(self, reason: str = "") -> None:
-        """Let no worker take new runs. What is held goes on."""
-        with self._db.write() as connection:
-            connection.execute(sa.delete(setting).where(setting.c.name == PAUSED))
-            connection.execute(sa.insert(setting).values(name=PAUSED, value=reason))
+    def ruled(self, campaign: str) -> tuple[Ruled, ...]:
+        """What was ruled of the outputs of a campaign's runs since it was last resumed, in that order."""
+        asked = (
+            sa.select(attempt.c.state, attempt.c.findings)
+            .join_from(attempt, run, run.c.id == attempt.c.run)
+            .where(run.c.campaign == campaign, attempt.c.state.in_([State.SEALED, State.REJECTED]))
+            .order_by(attempt.c.ended, attempt.c.run)
+        )
+        since = sa.select(setting.c.value).where(setting.c.name == _RESUMED + campaign)
+        with self._db.read() as connection:
+            resumed = connection.execute(since).scalar()
+            if resumed is not None:
+                asked = asked.where(attempt.c.ended > float(resumed))
+            found = connection.execute(asked).all()
+        return tuple(_ruled(State(row.state), row.findings) for row in found)
 
-    def resume(self) -> None:
-        """Let workers take runs again."""
+    def retried_seconds(self, campaign: str) -> float:
+        """GPU-seconds, as predicted, of all attempts at a campaign's runs but the first ones."""
+        cost = run.c.seconds * sa.case((run.c.gpus > 1, run.c.gpus), else_=1) * (run.c.attempt - 1)
+        asked = sa.select(sa.func.sum(cost)).where(run.c.campaign == campaign, run.c.attempt > 1)
+        with self._db.read() as connection:
+            return float(connection.execute(asked).scalar() or 0.0)
+
+    def pause(self, reason: str = "", *, campaign: str = "") -> None:
+        """Let no worker take new runs, or none of *campaign*. What is held goes on."""
+        name = PAUSED_CAMPAIGN + campaign if campaign else PAUSED
         with self._db.write() as connection:
-            connection.execute(sa.delete(setting).where(setting.c.name == PAUSED))
+            connection.execute(sa.delete(setting).where(setting.c.name == name))
+            connection.execute(sa.insert(setting).values(name=name, value=rows.storable(reason)))
+
+    def resume(self, *, campaign: str = "") -> None:
+        """Let workers take runs again, or those of *campaign*."""
+        name = PAUSED_CAMPAIGN + campaign if campaign else PAUSED
+        with self._db.write() as connection:
+            connection.execute(sa.delete(setting).where(setting.c.name == name))
+            if campaign:
+                resumed = _RESUMED + campaign
+                clock = connection.execute(sa.select(now())).scalar_one()
+                connection.execute(sa.delete(setting).where(setting.c.name == resumed))
+                connection.execute(sa.insert(setting).values(name=resumed, value=repr(float(clock))))
+
+    def paused_campaigns(self) -> Mapping[str, str]:
+        """Why campaigns are paused, by name."""
+        asked = sa.select(setting).where(setting.c.name.startswith(PAUSED_CAMPAIGN, autoescape=True))
+        with self._db.read() as connection:
+            found = connection.execute(asked.order_by(setting.c.name)).all()
+        return {row.name.removeprefix(PAUSED_CAMPAIGN): row.value for row in found}
 
     def paused(self) -> str | None:
         """Why the queue is paused, perhaps an empty text; None when it is not."""
@@ -246,3 +286,10 @@ def _trouble(latest: Sequence[Any]) -> Trouble:
     in_a_row = list(itertools.takewhile(lambda row: row.failed, latest))
     last = in_a_row[0]
     return Trouble(host=last.host, slot=last.slot, count=len(in_a_row), ago=last.ago, reason=last.reason)
+
+
+def _ruled(state: State, findings: str) -> Ruled:
+    failed = [each for each in rows.findings(findings) if each.level is Level.FAIL]
+    if state is State.SEALED or not failed:
+        return Ruled(check="")
+    return Ruled(check=failed[0].check, message=failed[0].message)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cosmos_core.run import Run
+    from cosmos_core.spec import Spec
 
 
 class _SlotTaken(Exception):
@@ -254,7 +255,7 @@ class Leases(Opened):
 
 
 _REQUESTS = (
-    sa.select(run.c.id, run.c.attempt, run.c.backend, spec.c.body)
+    sa.select(run.c.id, run.c.attempt, run.c.backend, run.c.seed, spec.c.body)
     .join_from(run, spec)
     .order_by(*queue_order())
 )
@@ -285,7 +286,7 @@ def _open(connection: sa.Connection, values: dict[str, Any]) -> Any:
 
 def _open_attempts(connection: sa.Connection, row: Any, taken: Sequence[Any]) -> None:
     ours = {"batch": row.id, "fence": row.fence}
-    tries = [{"run": each.id, "number": each.attempt, **ours} for each in taken]
+    tries = [{"run": each.id, "number": each.attempt, "seed": _seed(each), **ours} for each in taken]
     connection.execute(claims.OPEN_ATTEMPT, tries)
     connection.execute(claims.NOTE_PLACED, [{"run": each.id, "owner": row.owner} for each in taken])
 
@@ -299,7 +300,17 @@ def _batch(row: Any, taken: Sequence[Any]) -> Batch:
         slot=row.slot,
         attempt=row.attempt,
         fence=row.fence,
-        requests=tuple(Request(run=each.id, spec=rows.spec_of(each.body)) for each in taken),
+        requests=tuple(Request(run=each.id, spec=_recipe(each)) for each in taken),
         job_key=row.job_key,
         handle=json.loads(row.handle) if row.handle is not None else None,
     )
+
+
+def _recipe(row: Any) -> Spec:
+    asked = rows.spec_of(row.body)
+    return asked if row.seed is None else attrs.evolve(asked, seed=row.seed)
+
+
+def _seed(row: Any) -> int:
+    """What it is tried with, without reading all of what was asked."""
+    return int(json.loads(row.body)["seed"] if row.seed is None else row.seed)

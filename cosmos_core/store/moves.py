@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cosmos_core.errors import Finding
     from cosmos_core.run import Needs
+    from cosmos_core.store.records import Again
 
 HOLDS = run.c.state.in_([str(state) for state in sorted(HELD)])
 _VERIFIED = frozenset({State.SEALED, State.REJECTED})
@@ -153,8 +154,19 @@ class Moves(Opened):
             _write_findings(connection, row, findings)
             return rows.load_one(connection, row.seq, self._root)
 
-    def reject(self, lease: Lease, run_id: str, findings: Iterable[Finding], *, reason: str) -> Run:
+    def reject(
+        self,
+        lease: Lease,
+        run_id: str,
+        findings: Iterable[Finding],
+        *,
+        reason: str,
+        again: Again | None = None,
+    ) -> Run:
         """Refuse the run's output: ``returned`` to ``rejected``, with what the checks found.
+
+        With *again* the run goes on to ``queued`` in the same transaction, for another attempt, unless a person asked
+        to cancel it.
 
         Raises:
             LeaseLost: when another worker holds the batch by now.
@@ -164,6 +176,11 @@ class Moves(Opened):
             row = held_row(connection, lease, run_id)
             advance(connection, row, State.REJECTED, reason=reason, lease=lease)
             _write_findings(connection, row, findings)
+            if again is not None and not row.cancel:
+                rejected = rows.find(connection, run_id)
+                advance(connection, rejected, State.QUEUED, reason=again.reason, lease=lease)
+                fresh = {"approval": str(Approval.OPEN), "seed": again.seed}
+                connection.execute(sa.update(run).where(run.c.seq == row.seq).values(fresh))
             return rows.load_one(connection, row.seq, self._root)
 
     def requeue(
@@ -211,7 +228,7 @@ class Moves(Opened):
     def retry(self, run_id: str, *, needs: Needs | None = None) -> Run:
         """Put a run that was rejected, failed, blocked or cancelled back into the queue, for a new attempt.
 
-        It needs *needs* then, when it is given.
+        It is made as it was asked for, with its own seed, and needs *needs* then, when that is given.
 
         Raises:
             UnknownError: when there is no such run.
@@ -225,7 +242,9 @@ class Moves(Opened):
                 raise InputError(f"run {row.id} is {state}; only a run that is {allowed} is tried again")
             advance(connection, row, State.QUEUED)
             # What a person said was about the video of the attempt before.
-            connection.execute(sa.update(run).where(run.c.seq == row.seq).values(approval=str(Approval.OPEN)))
+            connection.execute(
+                sa.update(run).where(run.c.seq == row.seq).values(approval=str(Approval.OPEN), seed=None)
+            )
             if needs is not None:
                 _need(connection, row, needs)
             return rows.load_one(connection, row.seq, self._root)

@@ -152,6 +152,24 @@ class Timed:
 
 
 @attrs.frozen(kw_only=True)
+class Again:
+    """Another attempt at a run whose output was rejected."""
+
+    seed: int | None
+    """What it is made with; None for the seed that was asked for."""
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Ruled:
+    """What was ruled of an output."""
+
+    check: str
+    """The check that rejected it; empty when it was sealed."""
+    message: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class Underway:
     """What an open batch still has to do."""
 

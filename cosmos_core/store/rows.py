@@ -159,6 +159,7 @@ def _run_of(row: Any, tags: tuple[str, ...], root: Path) -> Run:
         created=moment(row.created),
         changed=moment(row.changed),
         progress=row.progress,
+        seed=row.seed,
         artifact=artifact_of(row, root, prefix="artifact_") if row.artifact_digest is not None else None,
     )
 

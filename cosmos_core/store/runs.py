@@ -11,6 +11,7 @@ from cosmos_core import canonical
 from cosmos_core.errors import InputError
 from cosmos_core.run import Queued, Run, State
 from cosmos_core.store import rows, search
+from cosmos_core.store.claims import PAUSED_CAMPAIGN
 from cosmos_core.store.opened import Opened
 from cosmos_core.store.records import Page
 from cosmos_core.store.schema import (
@@ -23,6 +24,7 @@ from cosmos_core.store.schema import (
     run,
     run_tag,
     run_words,
+    setting,
     spec,
     submission,
 )
@@ -104,13 +106,14 @@ class Runs(Opened):
         return dict.fromkeys(State, 0) | {State(state): count for state, count in found}
 
     def waiting(self, *, limit: int = 5000) -> tuple[Queued, ...]:
-        """The first *limit* queued runs, in the order of the queue."""
+        """The first *limit* queued runs, in the order of the queue; none of a campaign that is paused."""
         asked = sa.select(
             *(run.c.id, run.c.seq, run.c.backend, run.c.load_key),
             *(run.c.gpus, run.c.vram_gb, run.c.unfit, run.c.seconds, run.c.priority, run.c.parent),
         )
         with self._db.read() as connection:
-            found = connection.execute(asked.where(is_queued()).order_by(*queue_order()).limit(limit)).all()
+            waits = asked.where(is_queued(), ~_is_paused())
+            found = connection.execute(waits.order_by(*queue_order()).limit(limit)).all()
         return tuple(
             Queued(
                 id=row.id,
@@ -202,6 +205,10 @@ def change_tags(connection: sa.Connection, run_id: str, *, add: set[str], drop: 
     words = _document(after, after.spec)
     connection.execute(sa.update(run_words).where(run_words.c.seq == row.seq).values(words=words))
     return after
+
+
+def _is_paused() -> sa.ColumnElement[bool]:
+    return sa.exists().where(setting.c.name == sa.literal(PAUSED_CAMPAIGN) + run.c.campaign)
 
 
 def _chunked(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -17,7 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-HEAD = "0007"
+HEAD = "0008"
 """The revision these tables are; a test compares it with the migrations."""
 
 # Rows of ids compare byte by byte in SQLite; "C" makes PostgreSQL do so too, and lets a prefix use the index.
@@ -82,6 +82,7 @@ run = sa.Table(
     sa.Column("prompt_ref", sa.Text, nullable=False),
     sa.Column("rating", sa.Integer),
     sa.Column("approval", sa.Text, nullable=False, default="open", server_default="open"),
+    sa.Column("seed", sa.BigInteger),
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("changed", sa.Double, nullable=False),
     sqlite_autoincrement=True,

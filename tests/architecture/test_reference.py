@@ -66,7 +66,12 @@ def test_every_state_has_a_heading():
 def test_every_setting_has_a_heading_with_its_type_and_default(generator):
     """A key that can stand in cosmos.toml is explained, and nothing else is."""
     headings = {heading.partition(":")[0]: heading for heading in _headings("settings.md") if ": " in heading}
-    tables = {"": settings.Settings, "store.": settings.StoreSettings, "queue.": settings.QueueSettings}
+    tables = {
+        "": settings.Settings,
+        "store.": settings.StoreSettings,
+        "queue.": settings.QueueSettings,
+        "retry.": settings.RetrySettings,
+    }
     known = {f"hosts.<name>.{field.name}" for field in attrs.fields(settings.HostSettings)} | {"plugins"}
 
     for table, kind in tables.items():
@@ -81,7 +86,13 @@ def test_every_setting_has_a_heading_with_its_type_and_default(generator):
 
 def test_every_setting_says_what_it_is_for():
     """Each key carries its sentence in the code, where the page takes it from."""
-    kinds = [settings.Settings, settings.StoreSettings, settings.QueueSettings, settings.HostSettings]
+    kinds = [
+        settings.Settings,
+        settings.StoreSettings,
+        settings.QueueSettings,
+        settings.RetrySettings,
+        settings.HostSettings,
+    ]
 
     assert [] == [
         field.name for kind in kinds for field in attrs.fields(kind) if not field.metadata.get("help")

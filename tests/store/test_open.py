@@ -276,6 +276,7 @@ def test_a_store_where_two_batches_share_a_slot_is_brought_up_to_date(bare_url, 
             connection.exec_driver_sql("DROP TABLE review")
             connection.exec_driver_sql("DROP INDEX run_by_approval")
             connection.exec_driver_sql("ALTER TABLE run DROP COLUMN approval")
+            connection.exec_driver_sql("ALTER TABLE run DROP COLUMN seed")
             connection.exec_driver_sql("UPDATE batch SET slot = 0 WHERE slot < 3")
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
 

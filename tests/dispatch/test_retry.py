@@ -1,0 +1,246 @@
+"""What is tried again when a check rejects it, with what, how often; and when a campaign is paused."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from click.testing import CliRunner
+
+from cosmos_core import retry
+from cosmos_core.cli.root import root
+from cosmos_core.errors import Remedy, fail
+from cosmos_core.run import Attempt, State, new_id
+from cosmos_core.settings import RetrySettings
+from cosmos_core.spec import Prompt, Spec
+from cosmos_core.store import NewRun, Ruled
+from cosmos_core.testing import double
+from cosmos_core.work import Worker
+
+
+@pytest.fixture
+def ask(cosmos):
+    """``ask("black", campaign="streets")``: runs of a campaign."""
+
+    def asked(*prompts, campaign="streets"):
+        return cosmos.store.accept(
+            [
+                NewRun(
+                    id=new_id("r"),
+                    name="test",
+                    spec=Spec(
+                        backend="double",
+                        prompt=Prompt(text),
+                        frames=12,
+                        fps=24,
+                        width=64,
+                        height=48,
+                        seed=seed,
+                    ),
+                    load_key="double",
+                    seconds=60.0,
+                    campaign=campaign,
+                )
+                for seed, text in enumerate(prompts)
+            ]
+        )
+
+    return asked
+
+
+@pytest.fixture
+def rules(cosmos):
+    """``rules(seeds=0)``: other settings of retries, for this process."""
+
+    def changed(**values):
+        settings = attrs.evolve(cosmos.settings, retry=attrs.evolve(cosmos.settings.retry, **values))
+        object.__setattr__(cosmos, "settings", settings)
+        cosmos.__dict__.pop("site", None)
+
+    return changed
+
+
+def work(cosmos):
+    Worker(cosmos.site).work(until_idle=True)
+
+
+def tries(cosmos, run):
+    return [(each.state, each.seed) for each in cosmos.store.attempts(run.id)]
+
+
+def test_a_bad_video_is_tried_with_two_other_seeds_and_kept_each_time(cosmos, ask, rules):
+    """
+    Then it stays rejected; what was asked for is not changed, every attempt is on record and its file in its folder.
+    """
+    rules(streak=0)
+    (run,) = ask("black")
+    work(cosmos)
+    after = cosmos.store.run(run.id)
+    seeds = [seed for _, seed in tries(cosmos, run)]
+
+    assert (State.REJECTED, 3) == (after.state, after.attempt)
+    assert [0, retry.other_seed(0, 1), retry.other_seed(0, 2)] == seeds
+    assert run.spec == after.spec
+    assert 3 == len(list((cosmos.workspace.outputs / run.id).glob("a*/rejected/*.mp4")))
+
+
+def test_the_first_attempt_that_passes_is_published(cosmos, ask, monkeypatch):
+    """
+    Its record names the seed that made it; the run still is what was asked for, and `cosmos show` says what was tried.
+    """
+    encode = double._arguments
+    monkeypatch.setattr(
+        double,
+        "_arguments",
+        lambda request: (
+            encode(request)
+            | {"prompt": "black" if request.spec.seed == 0 else "a street", "digest": request.spec.digest}
+        ),
+    )
+    (run,) = ask("a street")
+    work(cosmos)
+    after = cosmos.store.run(run.id)
+    other = retry.other_seed(0, 1)
+    said = CliRunner().invoke(root, ["-C", str(cosmos.workspace.root), "show", run.id]).output
+
+    assert [(State.REJECTED, 0), (State.SEALED, other)] == tries(cosmos, run)
+    assert run.spec.digest == after.spec.digest
+    record = (after.artifact.path.parent / "artifact.json").read_text()
+    assert f'"seed":{other}' in record.replace(" ", "")
+    assert attrs.evolve(run.spec, seed=other).digest in record
+    assert f"then tried again with seed {other}: content.black rejected attempt 1" in said
+    assert f"seed {other}" in said
+
+
+def test_damage_is_tried_once_more_with_the_same_seed(cosmos, ask, rules):
+    """
+    The recipe was not to blame.
+    """
+    rules(streak=0)
+    (run,) = ask("a cut street")
+    work(cosmos)
+
+    assert [(State.REJECTED, 0)] * 2 == tries(cosmos, run)
+
+
+def test_a_run_of_no_campaign_waits_for_its_person(cosmos, ask, rules):
+    """
+    Whoever asks for one video sees what became of it; `retry.always` treats it as one of many.
+    """
+    (alone,) = ask("black", campaign="")
+    work(cosmos)
+    assert [State.REJECTED] == [state for state, _ in tries(cosmos, alone)]
+
+    rules(always=True)
+    (other,) = ask("black frames", campaign="")
+    work(cosmos)
+    assert 3 == len(tries(cosmos, other))
+
+
+def test_a_campaign_that_keeps_failing_one_check_is_paused(cosmos, ask, rules):
+    """
+    After three in a row nothing more of it is begun, other work goes on, and people read why and how to resume it.
+    """
+    rules(seeds=0)
+    object.__setattr__(
+        cosmos, "settings", attrs.evolve(cosmos.settings, queue=attrs.evolve(cosmos.settings.queue, batch=1))
+    )
+    ask(*(f"black {number}" for number in range(6)))
+    (other,) = ask("a street", campaign="other")
+    work(cosmos)
+    counts = cosmos.store.counts()
+    said = {
+        verb: CliRunner().invoke(root, ["-C", str(cosmos.workspace.root), *verb.split()]).output
+        for verb in ("status", "queue status")
+    }
+
+    assert (3, 3) == (counts[State.REJECTED], counts[State.QUEUED])
+    assert State.SEALED is cosmos.store.run(other.id).state
+    assert "3 outputs in a row failed content.black" in cosmos.store.paused_campaigns()["streets"]
+    assert "cosmos queue resume --campaign streets" in said["status"]
+    assert "campaign streets is paused" in said["queue status"]
+
+    CliRunner().invoke(root, ["-C", str(cosmos.workspace.root), "queue", "resume", "--campaign", "streets"])
+    assert {} == cosmos.store.paused_campaigns()
+    assert () == cosmos.store.ruled("streets")
+    assert 3 == len(cosmos.store.waiting())
+
+
+def test_equal_bytes_for_two_requests_hold_their_campaign(cosmos, ask, monkeypatch):
+    """
+    Nothing could mend it but a person.
+    """
+    encode = double._arguments
+    monkeypatch.setattr(double, "_arguments", lambda request: {**encode(request), "digest": "0" * 64})
+    runs = ask("a street", "another street")
+    work(cosmos)
+
+    assert [State.REJECTED, State.SEALED] == sorted(cosmos.store.run(run.id).state for run in runs)
+    assert {1} == {cosmos.store.run(run.id).attempt for run in runs}
+    assert ["streets"] == list(cosmos.store.paused_campaigns())
+
+
+def test_a_budget_ends_it(cosmos, ask, rules):
+    """
+    A second attempt costs a predicted minute; with half a minute left there is no third.
+    """
+    rules(streak=0, gpu_minutes=0.5)
+    (run,) = ask("black")
+    work(cosmos)
+
+    assert 2 == len(tries(cosmos, run))
+    assert 60.0 == cosmos.store.retried_seconds("streets")
+
+
+def ruled(*checks):
+    return [Ruled(check=check, message=f"it fails {check}") for check in checks]
+
+
+@pytest.mark.parametrize(
+    ("found", "pauses"),
+    [
+        (ruled("", "a", "a"), False),
+        (ruled("a", "a", "a"), True),
+        (ruled("a", "b", "a", "a"), False),
+        (ruled("a", "", "a", "", "", "", "", "", "", "a"), True),
+        (ruled("a", "", "", "", "", "", "", "", "", "a"), False),
+        (ruled("a", "", "a", "", "", "", "", "", "a", ""), False),
+        (ruled("a", "", "a", "", "a", "", "", "", "", "", "a"), False),
+        ([], False),
+    ],
+)
+def test_three_in_a_row_or_three_of_the_first_ten_are_too_many(found, pauses):
+    """
+    Of one check; and it is said which.
+    """
+    why = retry.breaker(found, [Remedy.SEED], RetrySettings())
+
+    assert pauses == bool(why)
+    assert not pauses or "it fails a" in why
+
+
+@pytest.mark.parametrize(
+    ("remedies", "seeds", "seed"),
+    [
+        ([Remedy.SAME], [7], 7),
+        ([Remedy.SAME], [7, 7], None),
+        ([Remedy.SEED], [7], retry.other_seed(7, 1)),
+        ([Remedy.SEED], [7, 1, 2], None),
+        ([Remedy.SAME, Remedy.SEED], [7, 7], retry.other_seed(7, 1)),
+        ([Remedy.SAME, Remedy.NONE], [7], None),
+        ([Remedy.HOLD, Remedy.SEED], [7], None),
+    ],
+)
+def test_the_finding_says_what_could_help(cosmos, ask, remedies, seeds, seed):
+    """
+    Where one failure cannot be mended nothing is tried, whatever else failed.
+    """
+    (run,) = ask("a street")
+    run = attrs.evolve(run, spec=attrs.evolve(run.spec, seed=7), seed=seeds[-1], attempt=len(seeds))
+    findings = [attrs.evolve(fail("bad", check="some.check"), remedy=remedy) for remedy in remedies]
+    made = [
+        Attempt(number=number, batch="b", fence=1, state=State.REJECTED, seed=each)
+        for number, each in enumerate(seeds, start=1)
+    ]
+    again = retry.next_try(run, findings, made, RetrySettings())
+
+    assert seed == (again.seed if again else None)
