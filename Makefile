@@ -48,6 +48,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/store.py claims
 	$(BIN)/python benchmarks/store.py listing
 	$(BIN)/python benchmarks/verify.py
+	$(BIN)/python benchmarks/qa.py
 	$(BIN)/python benchmarks/plan.py
 	$(BIN)/python benchmarks/city.py
 	$(BIN)/python benchmarks/city_gates.py --seeds 1..2
