@@ -20,7 +20,8 @@ _PROFILE = "https://w3id.org/ro/crate/1.1"
 
 def crate(dataset: Dataset) -> dict[str, Any]:
     """The content of ``ro-crate-metadata.json`` of *dataset*. Its folder's name is no part of it."""
-    videos = [_video(record) for record in dataset.records]
+    made = {record.run: record.digest for record in dataset.records}
+    videos = [_video(record, made.get(record.parent, "")) for record in dataset.records]
     actions = [_action(record) for record in dataset.records]
     described = [*videos, *actions, *_clips(dataset), *_backends(dataset.records)]
     root = {
@@ -40,7 +41,9 @@ def crate(dataset: Dataset) -> dict[str, Any]:
     return {"@context": f"{_PROFILE}/context", "@graph": [about, root, *described]}
 
 
-def _video(record: Record) -> dict[str, Any]:
+def _video(record: Record, parent: str) -> dict[str, Any]:
+    """A video; *parent* is the digest of the one it follows from, where that is in the dataset too."""
+    based = {"isBasedOn": {"@id": _content(parent)}} if parent else {}
     return {
         "@id": _content(record.digest),
         "@type": "VideoObject",
@@ -52,7 +55,7 @@ def _video(record: Record) -> dict[str, Any]:
         "height": record.height,
         "duration": f"PT{float(record.frames / record.fps):.3f}S" if record.fps else "",
         "encodingFormat": "video/mp4",
-    }
+    } | based
 
 
 def _action(record: Record) -> dict[str, Any]:
@@ -72,6 +75,7 @@ def _action(record: Record) -> dict[str, Any]:
             _property("negative_prompt", spec.prompt.negative),
             _property("verdict", str(record.verdict.ruling)),
             _property("guardrail", record.guardrail),
+            *([_property("parent run", record.parent)] if record.parent else []),
             *(_property(f"weight {kind}", weight) for kind, weight in sorted(spec.weights.items())),
             *(
                 _property(f"version {program}", version)

@@ -6,11 +6,12 @@ import json
 import shutil
 import subprocess
 import tarfile
+from fractions import Fraction
 
 import attrs
 import pytest
 
-from cosmos_core import canonical, dataset
+from cosmos_core import canonical, dataset, lineage
 from cosmos_core import clip as clips
 from cosmos_core.audit import examine_folder
 from cosmos_core.builtin import folder_export, webdataset
@@ -18,9 +19,9 @@ from cosmos_core.checks import cosmos_checks
 from cosmos_core.errors import InputError, PluginError, RefusedError, VerifyError, warn
 from cosmos_core.extend import Exporter
 from cosmos_core.media import file_digest
-from cosmos_core.record import ARTIFACT, Dataset
+from cosmos_core.record import ARTIFACT, Dataset, Record, Ruling, Verdict
 from cosmos_core.run import State
-from cosmos_core.testing.checks import ExporterContract, make_sealed
+from cosmos_core.testing.checks import ExporterContract, make_sealed, make_spec
 from cosmos_core.testing.media import make_clip, make_video
 
 CHECKS = tuple(cosmos_checks())
@@ -325,6 +326,33 @@ def test_a_cut_shard_is_said_to_be_cut(items, tmp_path):
 
     with pytest.raises(InputError, match=r"shard-000000\.tar is not a whole tar file"):
         examine_folder(folder, CHECKS)
+
+
+def test_lineage_leads_from_a_child_to_its_parents_video():
+    """An enlargement is based on the video it was made of, where that is in the dataset; else its run is named."""
+    parent, child, orphan = (
+        Record(
+            run=run,
+            name=run,
+            attempt=1,
+            digest=letter * 64,
+            fps=Fraction(24),
+            recipe="0" * 64,
+            spec=make_spec(),
+            verdict=Verdict(ruling=Ruling.VERIFIED),
+            parent=of,
+        )
+        for run, letter, of in (("r1", "a", ""), ("r2", "b", "r1"), ("r3", "c", "r0"))
+    )
+    made = Dataset(exporter="folder", cosmos_core="0", records=(parent, child, orphan))
+    by_id = {node["@id"]: node for node in lineage.crate(made)["@graph"]}
+
+    assert {"@id": f"urn:sha256:{'a' * 64}"} == by_id[f"urn:sha256:{'b' * 64}"]["isBasedOn"]
+    assert "isBasedOn" not in by_id[f"urn:sha256:{'c' * 64}"]
+    assert ["r0"] == [
+        each["value"] for each in by_id["#run-r3"]["additionalProperty"] if each["name"] == "parent run"
+    ]
+    assert [] == [each for each in by_id["#run-r1"]["additionalProperty"] if each["name"] == "parent run"]
 
 
 def test_lineage_leads_from_each_video_to_what_made_it(with_clip, tmp_path):
