@@ -258,11 +258,11 @@ def watch(desk, packaged, saved_scene, no_process):
 def test_progress_stands_in_the_status_line(watch, desk):
     """Read twice a second, never more."""
     _, tell = watch
-    tell({"type": "progress", "note": "rendering", "share": 0.5})
+    tell({"type": "progress", "note": "rendering", "share": 0.5, "left": 600})
     said = desk.statuses[-1][0]
     tell({"type": "progress", "note": "rendering", "share": 0.6}, seconds=0.1)
 
-    assert "Cosmos: shot-7-001: rendering 50 %" == said == desk.statuses[-1][0]
+    assert "Cosmos: shot-7-001: rendering 50 %, 10 min left" == said == desk.statuses[-1][0]
 
 
 @pytest.mark.parametrize(

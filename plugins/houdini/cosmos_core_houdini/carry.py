@@ -76,15 +76,17 @@ class Site:
 
     def progress(self, note: str, phase: int) -> Report:
         """A report for one of the three phases of a render: drawing, looking, encoding."""
-        said = [0.0]
+        said, began = [0.0], time.monotonic()
 
         def report(done: int, total: int, inner: str = "") -> None:
             self.report(phase * total + done, 3 * total, inner or note)
             now = time.monotonic()
             if now - said[0] > 0.25 or done >= total:
                 said[0] = now
-                share = round(done / total, 4) if total else 0.0
-                self.events.say("progress", note=inner or note, share=share, done=done, total=total)
+                facts: dict[str, Any] = {"note": inner or note, "share": round(done / max(1, total), 4)}
+                if 0 < done < total:
+                    facts["left"] = round((now - began) * (total - done) / done)
+                self.events.say("progress", **facts, done=done, total=total)
             if self.is_cancelled():
                 raise Failed("cancelled", "somebody cancelled it")
 
@@ -132,9 +134,14 @@ def _write_job(folder: Path, job: Job) -> None:
 
 
 def carry(
-    folder: Path, *, report: Report = silent, cancel: Callable[[], bool] = lambda: False
+    folder: Path,
+    *,
+    heard: Callable[[str, dict[str, Any]], None] | None = None,
+    cancel: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Carry the job in *folder* to its end; gives its result, which also lies in ``result.json``.
+
+    *heard* is told every event as it is written: its type and its facts.
 
     Raises:
         CosmosError: it failed; ``result.json`` says so too.
@@ -142,11 +149,11 @@ def carry(
     folder = folder.absolute()
     (folder / jobs.RESULT).unlink(missing_ok=True)
     (folder / jobs.CANCEL).unlink(missing_ok=True)
-    events = record.Events(folder / jobs.EVENTS)
+    events = record.Events(folder / jobs.EVENTS, heard)
     facts: dict[str, Any] = {"schema": jobs.SCHEMA, "verified": False}
     began = time.monotonic()
     try:
-        facts |= _carried(folder, events, report, cancel, facts)
+        facts |= _carried(folder, events, cancel, facts)
     except CosmosError as error:
         code = error.code if isinstance(error, Failed) else "preflight"
         facts |= {
@@ -168,13 +175,11 @@ def carry(
         events.close()
 
 
-def _carried(
-    folder: Path, events: Any, report: Report, cancel: Callable[[], bool], facts: dict[str, Any]
-) -> dict[str, Any]:
+def _carried(folder: Path, events: Any, cancel: Callable[[], bool], facts: dict[str, Any]) -> dict[str, Any]:
     job = jobs.load(folder)
     facts["id"] = job.id
     with _open(job, folder) as cosmos:
-        site = Site(folder=folder, options=_settings(cosmos), events=events, report=report, cancel=cancel)
+        site = Site(folder=folder, options=_settings(cosmos), events=events, cancel=cancel)
         clip = _clip(job, site, cosmos)
         facts |= {
             "verified": True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import click
 from cosmos_core.errors import Finding, InputError, Level, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _PREFS = click.option(
     "--prefs",
@@ -134,9 +135,36 @@ def run(*, folder: Path) -> None:
     from cosmos_core_houdini.carry import carry
 
     place = folder.parent if folder.name == "job.json" else folder
+    asked = click.get_current_context().find_root().obj
     with _stoppable() as stop:
-        result = carry(place, cancel=stop.is_set)
+        result = carry(place, heard=_Told(asked.note), cancel=stop.is_set)
     _answer(result, result["message"])
+
+
+class _Told:
+    """Says on stderr where a job is: each step at once, progress with the time that is left every few seconds."""
+
+    def __init__(self, note: Callable[[str], None], every: float = 5.0) -> None:
+        """*note* shows a line to a person, and none to a program."""
+        self._note, self._every, self._said = note, every, 0.0
+
+    def __call__(self, kind: str, facts: dict[str, Any]) -> None:
+        """One event."""
+        if kind in ("step", "warn"):
+            self._note(facts.get("name") or f"warning: {facts['message']}")
+        elif kind == "run":
+            self._note(f"{facts['run']} is {facts['state']}")
+        elif kind == "progress" and time.monotonic() - self._said > self._every:
+            self._said = time.monotonic()
+            left = f", {spoken(facts['left'])} left" if "left" in facts else ""
+            self._note(f"  {facts['note']}: {facts['done']} of {facts['total']}{left}")
+
+
+def spoken(seconds: float) -> str:
+    """A time in the largest unit that says enough."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 from cosmos_core import media
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
 class Events:
     """Numbered events, one JSON object a line; written by one process, read by any."""
 
-    def __init__(self, path: Path) -> None:
-        """Begin anew: a job that is run again tells its own story."""
+    def __init__(self, path: Path, heard: Callable[[str, dict[str, Any]], None] | None = None) -> None:
+        """Begin anew: a job that is run again tells its own story. *heard* is told each one too."""
         self.path = path
+        self._heard = heard
         self._seq = 0
         self._out = path.open("w", encoding="utf-8", newline="\n")
 
@@ -29,6 +30,8 @@ class Events:
         line = {"t": round(time.time(), 3), "seq": self._seq, "type": kind, **facts}
         self._out.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._out.flush()
+        if self._heard is not None:
+            self._heard(kind, facts)
 
     def close(self) -> None:
         """Make it last."""

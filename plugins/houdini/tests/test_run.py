@@ -80,7 +80,7 @@ def test_a_scene_becomes_sealed_passes(write_job):
 
     done = _run(folder)
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == done.returncode, done.stderr
     clip = Clip.load(folder / "clip")
     assert {"color", "depth", "seg", "edge", "vis"} == set(clip.modalities)
     assert (6, 128, 96, 24) == (clip.frames, clip.width, clip.height, clip.fps)
@@ -132,7 +132,7 @@ def test_the_city_is_built_simulated_and_rendered(write_job):
 
     done = _run(folder)
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == done.returncode, done.stderr
     clip = Clip.load(folder / "clip")
     assert {"seed": 4, "damage": 0.6} == clip.source["city"]
     assert 64 == len(clip.source["simulation_sha256"])
@@ -161,7 +161,7 @@ def test_rendered_passes_are_sealed_where_they_lie(write_job, tmp_path):
 
     done = _run(folder, COSMOS_HYTHON="")
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == done.returncode, done.stderr
     assert str(passes) == _result(folder)["clip_folder"]
 
 
@@ -171,7 +171,7 @@ def test_a_draft_is_colour_alone(write_job):
 
     done = _run(folder)
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == done.returncode, done.stderr
     clip = Clip.load(folder / "clip")
     assert {"color", "edge", "vis"} == set(clip.modalities)
     assert clip.source["draft"] is True
@@ -224,7 +224,7 @@ def test_what_passes_is_tried_again(write_job, mood):
 
     done = _run(folder, DOUBLE_HYTHON=mood)
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == done.returncode, done.stderr
     assert any("trying" in event.get("message", "") for event in _events(folder))
 
 
@@ -234,7 +234,7 @@ def test_a_crash_after_all_was_done_is_a_warning(write_job):
 
     done = _run(folder, DOUBLE_HYTHON="late")
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == done.returncode, done.stderr
     assert any("after all was done" in event.get("message", "") for event in _events(folder))
 
 
@@ -329,7 +329,7 @@ def test_what_was_rendered_is_not_rendered_again(write_job):
 
     done = _run(folder, DOUBLE_HYTHON="crash-always")
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == done.returncode, done.stderr
 
 
 def test_the_city_runs_without_anybodys_plug_ins(write_job):
@@ -350,7 +350,7 @@ def test_a_job_asks_and_its_video_comes_home(write_job):
 
     done = _run(folder)
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert 0 == done.returncode, done.stderr
     facts = _result(folder)
     assert "sealed" == facts["state"]
     assert facts["video_sha256"] == media.file_digest(folder / "shot7-001.mp4")
@@ -358,6 +358,27 @@ def test_a_job_asks_and_its_video_comes_home(write_job):
     with Cosmos(folder.parents[1]) as cosmos:
         run = cosmos.store.run(facts["run"])
         assert (facts["clip"], ("houdini",)) == (run.spec.clip, tuple(run.tags))
+
+
+def test_a_scene_outside_of_any_workspace_gets_one(write_job, workspace):
+    """In the folder of its jobs, so that nothing of ours lies beside the artist's own files."""
+    folder = write_job(ask={"prompt": "a crate"})
+    (workspace / "cosmos.toml").unlink()
+
+    done = _run(folder)
+
+    assert 0 == done.returncode, done.stderr
+    assert (folder.parent / "cosmos.toml").is_file()
+    assert not (workspace / "cosmos.toml").exists()
+
+
+def test_a_person_sees_where_it_is(write_job):
+    """Each step on stderr, beside the answer."""
+    done = _run(write_job())
+
+    assert ["export", "render", "verify", "seal"] == [
+        line for line in done.stderr.splitlines() if " " not in line
+    ]  # fmt: skip
 
 
 def test_the_same_job_twice_is_one_run(write_job):

@@ -87,4 +87,7 @@ def make() -> QueuePanel:
     """What Houdini asks for when the panel opens."""
     import hou
 
-    return QueuePanel(str(Path(hou.hipFile.path()).parent.resolve()))
+    beside = Path(hou.hipFile.path()).parent.resolve()
+    # A scene outside of any workspace has got one in the folder of its jobs.
+    own = beside / "cosmos"
+    return QueuePanel(str(own if (own / "cosmos.toml").is_file() else beside))

@@ -65,9 +65,7 @@ class Watch:
         """Take one event in."""
         kind = event.get("type")
         if kind == "progress":
-            self.say(
-                f"Cosmos: {self.folder.name}: {event.get('note', '')} {100 * event.get('share', 0):.0f} %"
-            )
+            self.say(f"Cosmos: {self.folder.name}: {progress(event)}")
         elif kind == "step":
             self.say(f"Cosmos: {self.folder.name}: {event.get('name', '')}")
         elif kind == "warn":
@@ -113,6 +111,15 @@ class Watch:
             self.ended = True
             _WATCHED.pop(str(self.folder), None)
             hou.ui.removeEventLoopCallback(self.look)
+
+
+def progress(event: dict[str, Any]) -> str:
+    """How far, and for how long yet."""
+    said = f"{event.get('note', '')} {100 * event.get('share', 0):.0f} %"
+    left = event.get("left")
+    if not isinstance(left, (int, float)):
+        return said
+    return f"{said}, {left:.0f} s left" if left < 100 else f"{said}, {left / 60:.0f} min left"
 
 
 def watched() -> tuple[Watch, ...]:
