@@ -17,12 +17,13 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, runtime_checkable
 
 import attrs
 
 from cosmos_core.clip import Clip
 from cosmos_core.errors import (
+    CosmosError,
     Finding,
     HostError,
     InputError,
@@ -780,6 +781,9 @@ class Asked(Protocol):
 
     def answer(self, facts: object) -> None:
         """Give *facts*, what JSON knows or attrs objects of it, to the program that listens, if one does."""
+
+    def fail(self, facts: Mapping[str, object], error: CosmosError) -> NoReturn:
+        """Answer with *facts* and the error in one object, or say the error to a person; leave with its exit code."""
 
     def confirm(self, question: str, *, yes: bool, again: str) -> None:
         """Go on only with the person's word: *yes*, or an answer at a terminal.

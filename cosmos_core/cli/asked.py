@@ -10,7 +10,7 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import attrs
 import click
@@ -19,9 +19,10 @@ from cosmos_core.cli import say
 from cosmos_core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cosmos_core.api import Cosmos
+    from cosmos_core.errors import CosmosError
     from cosmos_core.extend import Report
     from cosmos_core.run import Run
 
@@ -75,6 +76,15 @@ class Asked:
             from cosmos_core import canonical
 
             click.echo(canonical.pretty(facts), nl=False, file=self.out)
+
+    def fail(self, facts: Mapping[str, object], error: CosmosError) -> NoReturn:
+        """Answer with *facts* and the error in one object, or say the error to a person; leave with its exit code."""
+        from cosmos_core.cli import failure
+
+        self.answer({**facts, "error": failure.facts(error)})
+        if not self.json:
+            failure.tell(self, error)
+        raise click.exceptions.Exit(error.exit_code)
 
     def line(self, facts: object) -> None:
         """As :meth:`answer`, for commands that go on: one JSON object a line, at once."""

@@ -34,6 +34,13 @@ def runs(asked, yes):
     asked.note("that is all")
 
 @count.command()
+@click.pass_obj
+def wrong(asked):
+    "Go wrong after half of the work."
+    from cosmos_core.errors import ModelError
+    asked.fail({"half": 1}, ModelError("the model left", hint="wait"))
+
+@count.command()
 @click.option("--json", "own", is_flag=True)
 def own(own):
     "Has an option of its own."
@@ -69,6 +76,18 @@ def test_a_plugins_command_asks_before_it_changes(say, cosmos):
 
     assert 2 == said.code
     assert "cosmos count runs --yes" in said.err
+
+
+def test_a_command_that_fails_says_what_it_has_in_one_object(say):
+    """
+    A program gets its facts and the error together; a person gets the error.
+    """
+    told = say("count", "wrong", "--json")
+    said = say("count", "wrong")
+
+    assert 8 == told.code == said.code == told.facts["error"]["exit_code"]
+    assert (1, "the model left") == (told.facts["half"], told.facts["error"]["message"])
+    assert ("", True) == (said.out, "the model left" in said.err)
 
 
 def test_an_option_of_its_own_stays_its_own(say):

@@ -155,34 +155,32 @@ def _rank(followed: Followed) -> tuple[bool, float]:
 
 
 def _say(asked: Asked, judged: Sequence[tuple[Run, Followed]]) -> None:
-    asked.answer(
-        {
-            "runs": [
-                {
-                    "id": run.id,
-                    "name": run.name,
-                    "score": followed.score,
-                    "tags": list(followed.tags),
-                    "findings": [attrs.asdict(each) for each in followed.findings],
-                }
-                for run, followed in judged
-            ]
-        }
-    )
-    rows = []
     for run, followed in judged:
-        score = "" if followed.score is None else f"{followed.score:.2f}"
-        rows.append((score, run.id, run.name, "", ""))
-        rows += [("", "", "", str(each.level), each.message) for each in followed.findings]
-    asked.table(rows, ("score", "run", "name", "", ""))
+        score = "   ?" if followed.score is None else f"{followed.score:.2f}"
+        asked.tell(f"{score}  {run.id}  {run.name}")
+        asked.table([("     ", str(each.level), each.message) for each in followed.findings])
     if not judged:
         asked.tell("every sealed run was judged")
+    facts = {"runs": [_facts(run, followed) for run, followed in judged]}
     lost = [run.id for run, followed in judged if any(each.check == "reason" for each in followed.findings)]
-    if lost:
-        raise ModelError(
-            f"the judge did not answer about {len(lost)} of {len(judged)}: {', '.join(lost[:5])}",
-            hint="what it said is kept; ask again when it answers",
-        )
+    if not lost:
+        asked.answer(facts)
+        return
+    error = ModelError(
+        f"the judge did not answer about {len(lost)} of {len(judged)}: {', '.join(lost[:5])}",
+        hint="what it said is kept; ask again when it answers",
+    )
+    asked.fail(facts, error)
+
+
+def _facts(run: Run, followed: Followed) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "name": run.name,
+        "score": followed.score,
+        "tags": list(followed.tags),
+        "findings": [attrs.asdict(each) for each in followed.findings],
+    }
 
 
 @reason.command()

@@ -5,7 +5,7 @@
 
 ``STATE/script.json`` says what is answered, by what is asked (``plausibility``, ``anomaly``, ``attributes``, ``rewrite``, ``else``): a
 list of turns, of which the last is repeated. A turn is a text, or a table of ``say``, ``thinking``, ``refusal``, ``finish``, ``status``,
-``headers``, ``raw`` (a body as it is), ``delay`` (seconds), ``drip`` (seconds between bytes), ``cut`` (the connection ends), ``echo`` (say
+``choose`` (the letter of the first of these texts that is offered), ``headers``, ``raw`` (a body as it is), ``delay`` (seconds), ``drip`` (seconds between bytes), ``cut`` (the connection ends), ``echo`` (say
 what the Authorization was). ``STATE/models.json`` lists the models, ``STATE/key`` holds the key that it wants, ``STATE/style`` is vllm,
 nim or openai. What is asked against the published forms is answered with 400 and noted in ``STATE/wrong``.
 """
@@ -16,6 +16,7 @@ import base64
 import binascii
 import itertools
 import json
+import re
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -182,6 +183,10 @@ class Endpoint(BaseHTTPRequestHandler):
         # A new script begins at its first turn.
         number = self.turns[script, asked] = self.turns.get((script, asked), 0) + 1
         turn = turns[min(number, len(turns)) - 1]
+        if isinstance(turn, dict) and "choose" in turn:
+            offered = re.findall(r"^\((\w)\) (.*)$", text, re.MULTILINE)
+            fits = (letter for letter, said in offered if said in turn["choose"])
+            turn = next(fits, "none of them" if offered else "Yes")
         self._take({"say": turn} if isinstance(turn, str) else turn)
 
     def _take(self, turn: dict[str, Any]) -> None:
