@@ -215,7 +215,7 @@ def test_a_sweep_is_estimated_from_the_clips_that_began():
     heard = []
 
     class Heard(Silence):
-        def show(self, key, label, done, total, note=""):
+        def show(self, key, label, done, total, note="", *, unit=""):
             heard.append((label, done, total, note))
 
     sweep = Sweep(Heard(), 4)
