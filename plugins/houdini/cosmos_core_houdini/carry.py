@@ -20,15 +20,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from cosmos_core import media
-from cosmos_core.errors import CosmosError
+from cosmos_core.errors import CosmosError, InputError
 from cosmos_core.extend import Report, silent
 from cosmos_core_houdini import child, ends, package, programs, record
 from cosmos_core_houdini import job as jobs
+from cosmos_core_houdini.alone import alone
 from cosmos_core_houdini.ends import Failed
 from cosmos_core_houdini.options import HoudiniOptions, city_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cosmos_core import Cosmos
     from cosmos_core.clip import Clip
@@ -144,9 +145,21 @@ def carry(
     *heard* is told every event as it is written: its type and its facts.
 
     Raises:
+        InputError: another process carries it already.
         CosmosError: it failed; ``result.json`` says so too.
     """
     folder = folder.absolute()
+    if not folder.is_dir():
+        raise InputError(
+            f"there is no folder {folder}", hint="give the folder of a job, as the shelf makes it"
+        )
+    with alone(folder):
+        return _carry(folder, heard, cancel)
+
+
+def _carry(
+    folder: Path, heard: Callable[[str, dict[str, Any]], None] | None, cancel: Callable[[], bool]
+) -> dict[str, Any]:
     (folder / jobs.RESULT).unlink(missing_ok=True)
     (folder / jobs.CANCEL).unlink(missing_ok=True)
     events = record.Events(folder / jobs.EVENTS, heard)
@@ -211,7 +224,12 @@ def _settings(cosmos: Cosmos) -> HoudiniOptions:
     """``[plugins.houdini]``, as far as it speaks of programs and patience."""
     known = {field.name for field in attrs.fields(HoudiniOptions)}
     said = cosmos.settings.plugins.get("houdini", {})
-    return HoudiniOptions(**{name: value for name, value in dict(said).items() if name in known})
+    try:
+        return HoudiniOptions(**{name: value for name, value in dict(said).items() if name in known})
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"[plugins.houdini] in cosmos.toml: {error}", hint="cosmos plugins show houdini"
+        ) from error
 
 
 def _clip(job: Job, site: Site, cosmos: Cosmos) -> Clip:
@@ -250,6 +268,10 @@ def render(job: Job, site: Site, into: Path) -> dict[str, object]:
     from cosmos_core_houdini import frames, stage
 
     site.step("export")
+    paths = frames.expected(site.work, job.start, job.end)
+    if not _receipt(job, site, site.work / "export.json"):
+        # Frames of another export are of another scene.
+        _put_aside(paths)
     receipt = _hython(job, site, hython, "export")
     shot = stage.Shot(
         camera=receipt["camera"],
@@ -261,11 +283,15 @@ def render(job: Job, site: Site, into: Path) -> dict[str, object]:
     )
     authored = stage.author(site.work / receipt["artifacts"][0]["path"], shot)
     site.step("render")
-    paths = frames.expected(site.work, job.start, job.end)
     _husk(job, site, husk, authored.path, paths)
     site.step("verify")
     size = (job.width, job.height)
-    found = frames.measure(paths, size, site.progress("looking at the frames", 1))
+    try:
+        found = frames.measure(paths, size, site.progress("looking at the frames", 1))
+    except Failed as error:
+        if error.code == "output":
+            _put_aside(paths)
+        raise
     colours = frames.encode(paths, into, size, job.fps, found, job.seed, site.progress("encoding", 2))
     return _facts(job, receipt) | {
         "renderer": "karma",
@@ -277,6 +303,15 @@ def render(job: Job, site: Site, into: Path) -> dict[str, object]:
         },
         "own_light": authored.lit,
     }
+
+
+def _put_aside(paths: Iterable[Path]) -> None:
+    """Frames that were refused are kept to be looked at, and are not taken for rendered when the job is run again."""
+    for path in paths:
+        if path.exists():
+            aside = path.parent / "refused"
+            aside.mkdir(exist_ok=True)
+            path.replace(aside / path.name)
 
 
 def _facts(job: Job, receipt: Mapping[str, Any]) -> dict[str, object]:

@@ -332,6 +332,46 @@ def test_what_was_rendered_is_not_rendered_again(write_job):
     assert 0 == done.returncode, done.stderr
 
 
+def test_refused_frames_are_rendered_again(write_job):
+    """A damaged render is kept to be looked at, and never taken for one that is there."""
+    folder = write_job()
+    assert 16 == _run(folder, DOUBLE_HUSK="cut").returncode
+    assert 6 == len(list((folder / "work" / "refused").iterdir()))
+
+    done = _run(folder)
+
+    assert 0 == done.returncode, done.stderr
+
+
+def test_two_cannot_carry_one_job(write_job):
+    """The second says who goes on and how to stop it, and touches nothing."""
+    folder = write_job()
+    first = subprocess.Popen(
+        [_cosmos(), "houdini", "run", str(folder)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"DOUBLE_HYTHON": "hang"},
+    )  # fmt: skip
+    _until((folder / "work" / "double-child").is_file)
+
+    second = _run(folder)
+    (folder / "cancel").touch()
+    first.wait(60)
+
+    assert 2 == second.returncode
+    assert "is being carried already" in second.stderr
+    assert 17 == first.returncode
+
+
+def test_wrong_settings_are_a_sentence(write_job, workspace):
+    """With the value and what it may be."""
+    settings = workspace / "cosmos.toml"
+    settings.write_text(settings.read_text().replace("quiet = 30", "quiet = 0"))
+
+    done = _run(write_job())
+
+    assert 2 == done.returncode
+    assert "[plugins.houdini] in cosmos.toml" in done.stderr
+
+
 def test_the_city_runs_without_anybodys_plug_ins(write_job):
     """A scene gets the artist's preferences, which it may need; a city an empty folder of its own."""
     folder = write_job(city={"seed": 1}, camera="", end=2)
