@@ -14,7 +14,7 @@ from cosmos_core.errors import CosmosError, Finding, InputError, Level, RefusedE
 from cosmos_core.extend import Backend
 from cosmos_core.plugins import options
 from cosmos_core.run import new_id
-from cosmos_core.spec import LARGEST_SEED, Prompt, Spec, controls, suggest_name
+from cosmos_core.spec import LARGEST_SEED, MOST_SECONDS, Prompt, Spec, controls, suggest_name
 from cosmos_core.store.records import NewRun
 
 if TYPE_CHECKING:
@@ -200,7 +200,24 @@ def _spec(site: Open, ask: Ask, backend: Backend, prompt: Prompt, clip: Clip | N
         height=height,
         options=canonical.plain(chosen) if chosen is not None else {},
     )
+    if ask.seconds is not None:
+        draft = _lasting(backend, draft, ask.seconds)
     return attrs.evolve(draft, seed=ask.seed if ask.seed is not None else _seed(draft))
+
+
+def _lasting(backend: Backend, spec: Spec, seconds: float) -> Spec:
+    """*spec* for a video of *seconds*, by the backend's own arithmetic where it has one.
+
+    Raises:
+        InputError: no video is that long.
+    """
+    if not 0 < seconds <= MOST_SECONDS:
+        raise InputError(
+            f"{seconds:g} s are no length of a video", hint=f"more than 0, at most {MOST_SECONDS}"
+        )
+    if backend.lasting is not None:
+        return backend.lasting(spec, seconds)
+    return attrs.evolve(spec, frames=round(seconds * spec.fps))
 
 
 def _equal_weights(backend: Backend, clip: Clip | None) -> dict[str, float]:
@@ -219,6 +236,8 @@ def _ask_review(ask: Ask) -> Iterator[Finding]:
             f"priority {ask.priority!s:.20} is outside -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}",
             where="priority",
         )
+    if ask.seconds is not None and ask.frames is not None:
+        yield fail("both frames and seconds say how long it is", hint="keep one of them", where="frames")
 
 
 def _backend_review(backend: Backend, spec: Spec, clip: Clip | None) -> Iterator[Finding]:

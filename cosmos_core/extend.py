@@ -306,6 +306,9 @@ class Backend(Offer):
     """``more(batch, slot)``: the inputs and files by which the job of this batch, which keeps its model loaded, takes
     the batch's requests too; their names are new, and one below ``spool/`` comes last
     (:func:`cosmos_core.launcher.spooled`). None for a batch whose job does not stay. Such a backend has :attr:`whole`."""
+    lasting: Callable[[Spec, float], Spec] | None = None
+    """``lasting(spec, seconds)``: the same request for a video of that length, which :attr:`review` looks at as at any
+    other. Without it ``frames`` are as many as last so long at the rate of the request."""
 
 
 class JobState(StrEnum):

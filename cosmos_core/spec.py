@@ -26,6 +26,8 @@ CONTROLS = ("depth", "edge", "seg", "vis", "hdmap", "lidar", "keypoint", "wsm")
 LARGEST_SEED = 2**31 - 1
 LONGEST_PROMPT_WORDS = 300
 MOST_FRAMES = 1_000_000
+MOST_SECONDS = 86_400
+"""A day: nobody means more, and no sum of frames overflows."""
 
 # Words that carry no scene, in the prompts people write for these models.
 _STOP_WORDS = frozenset(

@@ -44,6 +44,8 @@ class Ask:
     seed: int | None = None
     frames: int | None = None
     """None for as many as the clip has."""
+    seconds: float | None = None
+    """The length in seconds instead, whatever the rate of the model or of the clip."""
     options: dict[str, Any] = attrs.field(factory=dict)
     name: str = ""
     tags: tuple[str, ...] = ()

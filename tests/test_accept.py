@@ -37,6 +37,29 @@ def test_an_ask_becomes_a_run_that_asks_for_what_its_clip_is(cosmos, clip_folder
     assert (clip_folder / "clip.json").is_file()
 
 
+def test_a_length_may_be_said_in_seconds(cosmos, clip_folder):
+    """
+    They are as many frames as last so long at the clip's rate; said twice, or for no time at all, it is refused.
+    """
+    (run,) = accept(cosmos, [Ask(prompt="snow", clip=str(clip_folder), seconds=0.125)], base=clip_folder)
+    wrong = [
+        Ask(prompt="snow", clip=str(clip_folder), seconds=0.125, frames=3),
+        *(
+            Ask(prompt="snow", clip=str(clip_folder), seconds=each)
+            for each in (0, -1, float("inf"), float("nan"))
+        ),
+    ]
+    with pytest.raises(RefusedError) as refused:
+        accept(cosmos, wrong, base=clip_folder)
+
+    assert 3 == run.spec.frames
+    assert ["both frames and seconds say how long it is"] + ["are no length of a video"] * 4 == [
+        finding.message.partition(" s ")[2] or finding.message
+        for finding in refused.value.findings
+        if finding.level is Level.FAIL
+    ]
+
+
 def test_the_same_request_has_the_same_seed_and_another_one_another(cosmos, clip_folder):
     """
     A seed that nobody gave is the request's own.

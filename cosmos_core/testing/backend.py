@@ -109,6 +109,18 @@ class BackendContract:
         assert backend.seconds(spec, slot.gpu) > 0
         assert backend.seconds(spec, "") > 0
 
+    def test_a_length_in_seconds_is_kept(self, backend: Backend, spec: Spec) -> None:
+        """
+        Asked for its own length, a request stays loadable as before; passes are counted from one.
+        """
+        lasts = float(backend.expect(spec).frames / backend.expect(spec).fps)
+        same = backend.lasting(spec, lasts) if backend.lasting is not None else spec
+        passes = backend.passes(same) if backend.passes is not None else 1
+
+        assert backend.load_key(spec) == backend.load_key(same)
+        assert abs(float(backend.expect(same).frames / backend.expect(same).fps) - lasts) < 0.5
+        assert passes >= 1
+
     def test_a_batch_compiles_to_the_same_job_every_time(
         self, backend: Backend, batch: Batch, slot: Slot
     ) -> None:

@@ -30,6 +30,7 @@ def cosmos_backends() -> Iterator[Backend]:
         load_key=framework.load_key,
         needs=framework.needs,
         seconds=framework.seconds,
+        passes=framework.passes,
         expect=framework.expect,
         compile=framework.compile_job,
         progress=framework.progress,

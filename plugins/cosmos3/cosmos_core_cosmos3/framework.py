@@ -264,16 +264,21 @@ def needs(spec: Spec) -> Needs:
     )
 
 
+def passes(spec: Spec) -> int:
+    """How often the model runs: once for each chunk."""
+    options = chosen(spec)
+    chunk, conditional = options.num_video_frames_per_chunk, options.num_conditional_frames
+    return sizes.chunks(spec.frames, chunk=chunk, conditional=conditional) if chunk > conditional else 1
+
+
 def seconds(spec: Spec, gpu: str) -> float:
     """Chunks times the time of one; a chunk costs the same, however few of its frames are kept."""
     options = chosen(spec)
-    chunk, conditional = options.num_video_frames_per_chunk, options.num_conditional_frames
-    count = sizes.chunks(spec.frames, chunk=chunk, conditional=conditional) if chunk > conditional else 1
     return profiles.seconds(
         profiles.FRAMEWORK,
         options.checkpoint,
         gpu,
-        frames=max(1, chunk) * count,
+        frames=max(1, options.num_video_frames_per_chunk) * passes(spec),
         steps=max(1, options.num_steps),
         tier=options.resolution,
     )

@@ -32,6 +32,8 @@ def cosmos_backends() -> Iterator[Backend]:
         load_key=backend.load_key,
         needs=backend.needs,
         seconds=backend.seconds,
+        passes=backend.passes,
+        lasting=backend.lasting,
         expect=backend.expect,
         compile=backend.compile_job,
         progress=backend.progress,

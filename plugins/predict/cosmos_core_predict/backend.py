@@ -125,6 +125,16 @@ def length_of(spec: Spec) -> length.Length:
     )
 
 
+def lasting(spec: Spec, seconds: float) -> Spec:
+    """The same request for a video of *seconds*: the option of that name, in place of any frames."""
+    return attrs.evolve(spec, options=spec.options | {"seconds": seconds})
+
+
+def passes(spec: Spec) -> int:
+    """How often the model runs for one video."""
+    return length_of(spec).passes
+
+
 def sample_of(spec: Spec, *, name: str = "sample") -> Sample:
     """The sample that asks NVIDIA's program for *spec*, every field said."""
     options = chosen(spec)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cosmos_core_predict import length
+from cosmos_core_predict import backend, length
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,19 @@ def test_one_request_shares_nothing():
     Without a second length there is no offer.
     """
     assert () == length.shared_prefixes([("a", "recipe", length.plan(seconds=5))])
+
+
+def test_a_length_in_seconds_is_the_models_own_whatever_the_clip(cosmos, make_clip):
+    """
+    Ten seconds are 160 frames in two passes, of a text and of a clip at 24 frames a second alike.
+    """
+    clip = make_clip("street", frames=8, width=1280, height=704)
+    asked = {"backend": "predict2.5", "seconds": 10, "options": {"enable_autoregressive": True}}
+    of_clip = {
+        **asked,
+        "options": {**asked["options"], "inference_type": "video2world"},
+        "clip": str(clip.folder),
+    }
+    runs = [cosmos.submit("a street", **asked), cosmos.submit("a street", **of_clip)]
+
+    assert [(160, 2)] * 2 == [(backend.expect(run.spec).frames, backend.passes(run.spec)) for run in runs]

@@ -47,6 +47,7 @@ def backend() -> Backend:
         load_key=load_key,
         needs=lambda spec: _needs(options_of(spec)),
         seconds=seconds,
+        passes=passes,
         expect=expect,
         compile=compile_job,
         progress=progress,
@@ -65,6 +66,7 @@ def upscaler() -> Backend:
         load_key=upscale_load_key,
         needs=lambda spec: _needs(upscale_options_of(spec)),
         seconds=upscale_seconds,
+        passes=lambda spec: passes(spec) * PATCHES,
         expect=expect_upscaled,
         compile=compile_upscale,
         progress=progress,
@@ -80,18 +82,23 @@ def _needs(chosen: LaunchOptions) -> Needs:
     return Needs(gpus=chosen.gpus, vram_gb=vram, unfit=profiles.unfit(vram_gb=vram, build=chosen.build))
 
 
+def passes(spec: Spec) -> int:
+    """How often the model runs: once for each clip of 121 frames."""
+    return sizes.clips(spec.frames)
+
+
 def seconds(spec: Spec, gpu: str) -> float:
     """Clips times the seconds of one, in proportion to steps. Nothing is published: see ``profiles.toml``."""
     chosen = options_of(spec)
     steps = 1 if chosen.use_distilled else chosen.num_steps
-    return sizes.clips(spec.frames) * profiles.pass_seconds(NAME, "any", gpu, chosen.gpus) * steps / STEPS
+    return passes(spec) * profiles.pass_seconds(NAME, "any", gpu, chosen.gpus) * steps / STEPS
 
 
 def upscale_seconds(spec: Spec, gpu: str) -> float:
     """The same for nine patches."""
     chosen = upscale_options_of(spec)
     once = profiles.pass_seconds(NAME, "any", gpu, chosen.gpus)
-    return sizes.clips(spec.frames) * PATCHES * once * chosen.num_steps / STEPS
+    return passes(spec) * PATCHES * once * chosen.num_steps / STEPS
 
 
 def expect(spec: Spec) -> Expectation:

@@ -32,6 +32,7 @@ def backend() -> Backend:
         load_key=load_key,
         needs=needs,
         seconds=seconds,
+        passes=passes,
         expect=expect,
         compile=compile_job,
         progress=progress,
@@ -49,18 +50,23 @@ def needs(spec: Spec) -> Needs:
     return Needs(gpus=chosen.gpus, vram_gb=vram, unfit=profiles.unfit(vram_gb=vram, build=chosen.build))
 
 
-def seconds(spec: Spec, gpu: str) -> float:
-    """Passes times the published seconds of one, in proportion to steps and to pixels against tier 720."""
+def passes(spec: Spec) -> int:
+    """How often the model runs: once for each chunk."""
     chosen = options_of(spec)
-    model = "edge/distilled" if chosen.distilled else next(iter(sorted(spec.weights)), "edge")
-    passes = sizes.chunks(
+    return sizes.chunks(
         spec.frames,
         chunk=chosen.num_video_frames_per_chunk,
         overlap=min(chosen.num_conditional_frames, chosen.num_video_frames_per_chunk - 1),
     )
+
+
+def seconds(spec: Spec, gpu: str) -> float:
+    """Passes times the published seconds of one, in proportion to steps and to pixels against tier 720."""
+    chosen = options_of(spec)
+    model = "edge/distilled" if chosen.distilled else next(iter(sorted(spec.weights)), "edge")
     steps = chosen.steps / (DISTILLED_STEPS if chosen.distilled else STEPS)
     return (
-        passes
+        passes(spec)
         * profiles.pass_seconds(NAME, model, gpu, chosen.gpus)
         * steps
         * _pixels(spec, chosen.resolution)
