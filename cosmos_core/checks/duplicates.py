@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -9,7 +10,7 @@ import attrs
 from cosmos_core.extend import Artifact, Check, Finding, Output, fail, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -88,8 +89,10 @@ def perceptual(output: Output, _spec: Spec | None, *, options: Perceptual = PERC
 def prefix(output: Output, _spec: Spec | None, *, options: Prefix = PREFIX) -> Iterator[Finding]:
     """Ask a person to look at a video of another length that starts, frame for frame, as this one does."""
     small = output.survey.small
+    # The others of a campaign have a few lengths, and hashing eight frames takes longer than comparing them.
+    mine = cache(partial(_hashes_of_beginning, small))
     for other in _strangers(output):
-        if other.frames == len(small) or not _starts_alike(small, other, options):
+        if other.frames == len(small) or not _starts_alike(small, other, options, mine):
             continue
         longer, shorter = (output.name, _names([other]))
         if other.frames > len(small):
@@ -220,9 +223,11 @@ def _hashes(artifact: Artifact) -> NDArray[np.uint64]:
     return np.array(artifact.phashes, np.uint64)
 
 
-def _starts_alike(small: Pixels, other: Artifact, options: Prefix) -> bool:
+def _starts_alike(
+    small: Pixels, other: Artifact, options: Prefix, mine: Callable[[int], NDArray[np.uint64]]
+) -> bool:
     """Compare hashes first, and decode the other video only when they agree."""
-    if not len(small) or _distance(small, other) >= options.distance:
+    if not len(small) or _distance(mine(other.frames), other) >= options.distance:
         return False
     if not other.path.is_file():
         return True
@@ -236,16 +241,22 @@ def _starts_alike(small: Pixels, other: Artifact, options: Prefix) -> bool:
     )
 
 
-def _distance(small: Pixels, other: Artifact) -> float:
-    """Mean distance of the hashes at those moments of *other* that *small* has as well."""
+def _distance(mine: NDArray[np.uint64], other: Artifact) -> float:
+    """Mean distance of the hashes at those moments of *other* that ours has as well."""
+    from cosmos_core.media import phash_distance
+
+    return phash_distance(mine, _hashes(other)[: len(mine)])
+
+
+def _hashes_of_beginning(small: Pixels, frames: int) -> NDArray[np.uint64]:
+    """The hashes of *small* at the moments that a video of so many *frames* is hashed at, as far as *small* goes."""
     import numpy as np
 
-    from cosmos_core.media import HASHES, phash_distance, phashes_of
+    from cosmos_core.media import HASHES, phashes_of
 
-    moments = np.linspace(0, other.frames - 1, HASHES).round().astype(int)
+    moments = np.linspace(0, frames - 1, HASHES).round().astype(int)
     shared = int((moments < len(small)).sum())
-    mine = phashes_of(small[np.minimum(moments, len(small) - 1)])
-    return phash_distance(mine[:shared], _hashes(other)[:shared])
+    return phashes_of(small[np.minimum(moments, len(small) - 1)])[:shared]
 
 
 CHECKS = (
