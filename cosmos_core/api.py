@@ -45,13 +45,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
+    from cosmos_core.campaign import Campaign
     from cosmos_core.clip import Clip
     from cosmos_core.extend import Followed, Forecast, Job, Needs, Plan, Queued, Report, Slot
     from cosmos_core.plugins import Plugins
     from cosmos_core.retry import Rest
     from cosmos_core.served import Served
     from cosmos_core.settings import Settings
-    from cosmos_core.store import Query, Store
+    from cosmos_core.store import NewRun, Query, Store
     from cosmos_core.workspace import Workspace
 
 
@@ -436,15 +437,36 @@ class Cosmos:
         slots = (slot for host in self.settings.each_host() for slot in host.each_slot())
         return tuple(slot for slot in slots if has(slot, needs))
 
-    def _to_plan(self, order: str) -> tuple[Sequence[Queued], Sequence[Slot], Forecast]:
+    def plan_beside(
+        self, new: Sequence[NewRun], *, order: str = "long"
+    ) -> tuple[Sequence[Queued], Plan, Forecast]:
+        """How the waiting runs would be worked if *new* ones were queued behind them.
+
+        Gives all of them, the plan, and what is known, such as until when slots are busy.
+        """
+        waiting, slots, forecast = self._to_plan(order, new)
+        return waiting, self.plugins.plan(waiting, slots, forecast), forecast
+
+    def _to_plan(
+        self, order: str, new: Sequence[NewRun] = ()
+    ) -> tuple[Sequence[Queued], Sequence[Slot], Forecast]:
         from cosmos_core.foresee import Foresight
 
         slots = self._places()
         waiting = self.store.waiting(limit=100_000)
+        last = max((run.seq for run in waiting), default=0)
+        waiting = (*waiting, *(each.queued(last + place) for place, each in enumerate(new, 1)))
         known = [run for run in waiting if run.backend in self.plugins.offers(Backend)]
         foresight = Foresight(self.store, self.plugins)
         resting = {rest.slot: rest.seconds for rest in self.resting()}
-        forecast = foresight.forecast(known, [*slots.values()], busy=resting, places=slots, order=order)
+        forecast = foresight.forecast(
+            known,
+            [*slots.values()],
+            busy=resting,
+            places=slots,
+            order=order,
+            specs={each.id: each.spec for each in new},
+        )
         return waiting, [*slots.values()], forecast
 
     def _places(self) -> dict[tuple[str, int], Slot]:
@@ -458,26 +480,58 @@ class Cosmos:
             hosts = self.settings.each_host()
             return {(host.name, slot.index): slot for host in hosts for slot in host.each_slot()}
 
+    def campaign(self, path: str | Path) -> Campaign:
+        """The campaign in the file at *path*: read, expanded and reviewed. Nothing is queued yet.
+
+        Raises:
+            InputError: there is no such file.
+            RefusedError: with every finding, each with file and line.
+        """
+        from cosmos_core.campaign import open_campaign
+
+        return open_campaign(self, Path(path))
+
+    def export_campaign(
+        self,
+        campaign: Campaign,
+        target: Path,
+        *,
+        partial: bool = False,
+        exporter: str = "folder",
+        report: Report = silent,
+        **options: Any,
+    ) -> Path:
+        """Write the artifacts of a campaign as a dataset into *target*, in the order of its file.
+
+        Raises:
+            InputError: when some are not sealed, and not *partial*; or *target* exists.
+        """
+        from cosmos_core.campaign import to_export
+
+        runs = to_export(campaign, partial=partial)
+        return self.export(target, exporter=exporter, runs=runs, report=report, **options)
+
     def export(
         self,
         target: Path,
         *,
         exporter: str = "folder",
         query: Query | None = None,
+        runs: Iterable[Run] | None = None,
         report: Report = silent,
         **options: Any,
     ) -> Path:
-        """Write the sealed artifacts that match *query* as a dataset into *target*, which must not exist.
+        """Write the sealed artifacts that match *query*, or those of *runs*, as a dataset into *target*.
 
-        What a person rejected is left out, unless the query asks for what people said.
+        *target* must not exist. What a person rejected is left out, unless the query asks for what people said, or
+        *runs* has it.
         """
         from cosmos_core import dataset
 
         chosen = self.plugins.find(Exporter, exporter)
         configured = plugin_layer.options(chosen, self.settings.plugins.get(exporter, {}), options)
-        items = [
-            self._exported(run) for run in self.each_run(_not_rejected(query)) if run.artifact is not None
-        ]
+        picked = self.each_run(_not_rejected(query)) if runs is None else runs
+        items = [self._exported(run) for run in picked if run.artifact is not None]
         return dataset.export(items, chosen, target, configured, report)
 
     def each_run(self, query: Query | None = None) -> Iterator[Run]:

@@ -99,7 +99,13 @@ class FolderReport:
         return 0 < self.files == self.verified
 
 
-def examine_folder(path: Path, checks: Iterable[Check], on_progress: Report = silent) -> FolderReport:
+def examine_folder(
+    path: Path,
+    checks: Iterable[Check],
+    on_progress: Report = silent,
+    *,
+    asked: Mapping[str, Claim] | None = None,
+) -> FolderReport:
     """Ask *checks* about every file in *path* whose name promises a video. Needs no store, changes nothing.
 
     Links are reported and not followed; hidden folders are left out, and sealed clips, which are inputs. What lies
@@ -112,6 +118,7 @@ def examine_folder(path: Path, checks: Iterable[Check], on_progress: Report = si
         path: a folder, or one file.
         checks: the questions.
         on_progress: told after each file.
+        asked: what each video should be whose name without suffix is a key, whatever lies beside it.
 
     Raises:
         InputError: when there is nothing at *path*, or a shard is broken.
@@ -120,24 +127,28 @@ def examine_folder(path: Path, checks: Iterable[Check], on_progress: Report = si
     if shards:
         with tempfile.TemporaryDirectory(prefix="cosmos-shards-") as inside:
             _unpack(path, shards, Path(inside))
-            return attrs.evolve(examine_folder(Path(inside), checks, on_progress), folder=path.as_posix())
+            found = examine_folder(Path(inside), checks, on_progress, asked=asked)
+            return attrs.evolve(found, folder=path.as_posix())
     started = time.perf_counter()
     root, names, sidecars = _listed(path)
     claims = read_claims(root, sidecars)
     if path.is_dir():
         names |= {name for name in claims.named if Path(name).suffix.lower() in SUFFIXES}
     files = {name: _digest(root / name) for name in sorted(names)}
-    believed = {name: claims.about(name, digest) for name, digest in files.items()}
+    wanted = asked or {}
+    believed = {
+        name: claims.about(name, digest).joined(wanted.get(Path(name).stem)) for name, digest in files.items()
+    }
     recipes = {name: claim.recipe for name, claim in believed.items()}
     equal = _grouped(files)
-    asked = tuple(checks)
+    questions = tuple(checks)
     seen: list[Artifact] = []
     examined = []
     for done, (name, digest) in enumerate(files.items(), start=1):
         twins = [_stub(root, twin, digest) for twin in equal.get(digest, ()) if twin != name]
-        output = _output(root, name, digest, believed[name], twins + seen, asked)
+        output = _output(root, name, digest, believed[name], twins + seen, questions)
         output.recipes = recipes
-        examined.append(_examined(name, output, believed[name], asked))
+        examined.append(_examined(name, output, believed[name], questions))
         seen += _remembered(root, name, output)
         on_progress(done, len(files), name)
     return _report(path, examined, claims.notes, time.perf_counter() - started)
@@ -215,7 +226,7 @@ def _output(
     record = claim.record
     output = Output(
         root / name,
-        expected=record.expected if record else None,
+        expected=claim.expected or (record.expected if record else None),
         remote_digest=claim.digest,
         clip=_clip(record) if record else None,
         recipe=claim.recipe,
@@ -269,7 +280,9 @@ def _examined(name: str, output: Output, claim: Claim, checks: tuple[Check, ...]
         checks = tuple(each for each in checks if each.level == "integrity")
     lasting = _lasting(record, output, checks) if record else ()
     verdict = examine(
-        output, record.spec if record else None, (each for each in checks if each.name not in lasting)
+        output,
+        claim.spec or (record.spec if record else None),
+        (each for each in checks if each.name not in lasting),
     )
     if record and lasting and verdict.ruling is not Ruling.REJECTED:
         verdict = _with_recorded(verdict, record.verdict, lasting)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cosmos_core.hosts import Slot
     from cosmos_core.plugins import Plugins
     from cosmos_core.run import Queued
+    from cosmos_core.spec import Spec
     from cosmos_core.store import Store, Underway
 
 SOON = 1.0
@@ -43,6 +44,7 @@ class Foresight:
         busy: Mapping[str, float] | None = None,
         places: Mapping[tuple[str, int], Slot] | None = None,
         order: str = "long",
+        specs: Mapping[str, Spec] | None = None,
     ) -> Forecast:
         """What is known of *slots* for the runs that wait, and who goes first.
 
@@ -53,12 +55,14 @@ class Foresight:
             places: slots by their host's name in the store and their number: those with an open batch are busy until
                 it is done, as far as what came home of it tells.
             order: as of :class:`~cosmos_core.extend.Forecast`.
+            specs: of runs that are not in the store yet, by id.
         """
         examples = {(run.backend, run.load_key): run.id for run in waiting}
         for key, run in examples.items():
             for gpu in {slot.gpu for slot in slots}:
                 if (*key, gpu) not in self._seen:
-                    self._look_up(key, run, gpu)
+                    spec = (specs or {}).get(run) or self._store.run(run).spec
+                    self._look_up(key, spec, gpu)
         history = (
             Measured(
                 backend=each.backend,
@@ -78,10 +82,9 @@ class Foresight:
         }
         return attrs.evolve(known, busy={**known.busy, **until})
 
-    def _look_up(self, key: tuple[str, str], run: str, gpu: str) -> None:
+    def _look_up(self, key: tuple[str, str], spec: Spec, gpu: str) -> None:
         self._seen.add((*key, gpu))
         backend = self._plugins.find(Backend, key[0])
-        spec = self._store.run(run).spec
         with self._plugins.blame(backend, "predicting seconds"):
             usual = backend.seconds(spec, "")
             if usual > 0:

@@ -155,6 +155,9 @@ class Claim:
     record: Record | None = None
     passed: Passed | None = None
     """It is an input and no result."""
+    spec: Spec | None = None
+    """What was asked, where that is known without a record."""
+    expected: Expectation | None = None
 
     def joined(self, later: Claim | None) -> Claim:
         """Both claims as one. The later is heard where both speak, but about the digest, where the first is."""
@@ -167,6 +170,8 @@ class Claim:
             recipe=later.recipe or self.recipe,
             record=later.record or self.record,
             passed=later.passed or self.passed,
+            spec=later.spec or self.spec,
+            expected=later.expected or self.expected,
         )
 
 

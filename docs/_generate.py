@@ -551,6 +551,56 @@ worker that runs accepts it and leaves `accepted.json` with the ids of the runs,
 once. The same token twice is the same submission, so sending it again is safe."""
 
 
+def campaign_page() -> str:
+    """The keys of a campaign file."""
+    from cosmos_core.campaign import form
+
+    extra = {name: key for name, key in form.ENTRY.items() if name not in form.DEFAULTS}
+    return page(
+        "Campaign files",
+        CAMPAIGN,
+        "## The file",
+        _keys(form.FILE),
+        "## `defaults`",
+        "What every entry has unless it says otherwise. `set`, `vars`, `options` and `weights` are joined key by key.",
+        _keys(form.DEFAULTS),
+        "## An entry",
+        "It has every key of `defaults`, and",
+        _keys(extra),
+        EXPANDED,
+        "## `totals`",
+        "What must come out. Each is compared with what the entries make, before anything is queued.",
+        _keys(form.TOTALS),
+        "## In a template",
+        IN_TEMPLATES,
+    )
+
+
+def _keys(keys: Any) -> str:
+    rows = [
+        (f"`{name}`" + (", required" if key.required else ""), key.kind.words, key.help)
+        for name, key in keys.items()
+    ]
+    return "\n".join(map(row, [("key", "what stands there", "meaning"), ("---", "---", "---"), *rows]))
+
+
+CAMPAIGN = """\
+A campaign file says in YAML which videos are wanted; see [Run a campaign](../how-to/run-a-campaign.md). Words are read as in YAML 1.2: `no` is a
+word. A number that begins with 0, such as `007`, is a word too. Aliases, tags, and a key that stands in one mapping twice are refused. Everything
+lies in the file's folder: parts in `scenes/`, `subjects/`, `environments/` and `actions/`, templates beside the file or in `templates/`, with names
+that end in `.jinja2`, `.jinja` or `.j2`. `cosmos campaign schema` prints all this as a JSON schema."""
+
+EXPANDED = """\
+Under `matrix` and `zip` stand keys of an entry, such as `scene` or `seed`, and `set.NAME`, `vars.NAME`, `options.NAME` and `weights.NAME`; what they choose
+wins over the entry. With both, each place of `zip` is combined with each combination of `matrix`. An id with `{{ … }}` is made for each definition; to
+one without, the chosen values are added: `E-night-drone`."""
+
+IN_TEMPLATES = """\
+`scene`, `subject`, `environment` and `action` are the parts that the entry names, after `set`; `vars` its own values; `id`, `seconds` and `campaign` what they say;
+`scene_name`, `subject_name`, `environment_name` and `action_name` the names of the parts. A word that is not there is an error. Texts are not escaped. A
+text longer than 20,000 letters is refused, and so is one that still holds `{{` when it is done."""
+
+
 def workspace_page() -> str:
     """The files of a workspace, of a job's folder and of an artifact."""
     from cosmos_core import launcher, record
@@ -691,6 +741,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "clip.md": clip_page,
     "controls.md": control_page,
     "submission.md": submission_page,
+    "campaign.md": campaign_page,
     "workspace.md": workspace_page,
 }
 

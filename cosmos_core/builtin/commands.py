@@ -23,6 +23,7 @@ THEMES: dict[str, dict[str, str]] = {
         "prompt": "Keep prompts in a library, with versions.",
         "run": "Make one video, or several, and wait until they are sealed.",
         "submit": "Queue runs without working on them.",
+        "campaign": "Make many videos from one file: plan, submit, follow, verify, export.",
     },
     "Work": {
         "work": "Serve this machine's slots: take runs from the queue until told to stop.",

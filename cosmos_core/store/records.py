@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from cosmos_core.errors import StoreError
-from cosmos_core.run import Approval, Batch, Needs, Run, State
+from cosmos_core.run import Approval, Batch, Needs, Queued, Run, State
 from cosmos_core.spec import Spec
 
 if TYPE_CHECKING:
@@ -48,6 +48,19 @@ class NewRun:
     priority: int = 0
     parent: str = ""
     campaign: str = ""
+
+    def queued(self, seq: int) -> Queued:
+        """What a planner would see of it, were it accepted under that number."""
+        return Queued(
+            id=self.id,
+            seq=seq,
+            backend=self.spec.backend,
+            load_key=self.load_key,
+            needs=self.needs,
+            seconds=self.seconds,
+            priority=self.priority,
+            follows=bool(self.parent),
+        )
 
 
 @attrs.frozen(kw_only=True)
