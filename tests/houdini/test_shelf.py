@@ -129,13 +129,14 @@ def test_what_stands_against_it_is_said_before_anything_is_written(
 
 
 def test_a_button_mends_what_can_be_mended(desk, packaged, saved_scene, no_process):
-    """Size, length and rate are put right and looked at again; then it goes on."""
+    """What stops the job is put right first; what is merely odd only when it is asked for again."""
     packaged.fps = 30.0
-    # First the odd size is typed and refused by a second look; then Fix; then go.
+    # The odd size is typed and refused by a second look; Fix mends it; Fix again the length and the rate; then go.
     desk.answers.extend(
         [
             (0, ("fog", "", "", "", "1", "40", "641", "704")),
             (0, ("fog", "", "", "", "1", "40", "641", "704")),
+            (2, ("fog", "", "", "", "1", "40", "1280", "704")),
             (0, ("fog", "", "", "", "1", "93", "1280", "704")),
         ]
     )
@@ -147,6 +148,17 @@ def test_a_button_mends_what_can_be_mended(desk, packaged, saved_scene, no_proce
     (path,) = _jobs(saved_scene)
     job = json.loads(path.read_text())
     assert (1280, 704, 93, 30) == (job["width"], job["height"], job["end"], job["fps"])
+
+
+def test_a_video_needs_a_prompt(desk, saved_scene, no_process):
+    """Whoever submits without one is asked again, and does not get passes alone without having wished for them."""
+    empty = ("", *WORDS[1:])
+    desk.answers.extend([(0, empty), (0, WORDS)])
+
+    press("render_and_submit")
+
+    assert "The prompt is empty" in desk.dialogs[1].text
+    assert "a street in fog" == json.loads(_jobs(saved_scene)[0].read_text())["ask"]["prompt"]
 
 
 def test_cancel_leaves_nothing_behind(desk, saved_scene, no_process):

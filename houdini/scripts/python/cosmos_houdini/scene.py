@@ -30,6 +30,9 @@ class Finding:
     fix: str = ""
 
 
+NO_PROMPT = Finding("warn", "The prompt is empty", "say what the video shall look like, or press Passes Only")
+
+
 @dataclass(frozen=True)
 class Facts:
     """What the scene says of itself."""

@@ -142,18 +142,24 @@ def submit(request: job.Request) -> Watch | None:
         say(str(error), error=True)
         return None
     facts = scene.gather()
+    more: list[scene.Finding] = []
     while True:
-        findings = _findings(facts, request)
+        findings = [*more, *_findings(facts, request)]
         chosen, request = _asked(findings, request)
-        if chosen == FIX:
-            request = scene.mend(facts, request, {finding.fix for finding in findings if finding.fix})
-            continue
-        if chosen in ("", LEAVE):
+        if chosen == LEAVE:
             return None
-        findings = _findings(facts, request)
-        if any(finding.level == "fail" for finding in findings):
+        if chosen == FIX:
+            request = scene.mend(facts, request, _fixes(findings))
             continue
-        return hand_over(request if chosen == GO else replace(request, ask=None))
+        more = [scene.NO_PROMPT] if chosen == GO and not (request.ask and request.ask.prompt) else []
+        if not more and not any(finding.level == "fail" for finding in _findings(facts, request)):
+            return hand_over(request if chosen == GO else replace(request, ask=None))
+
+
+def _fixes(findings: Sequence[scene.Finding]) -> set[str]:
+    """What Fix does: what stops the job; only when nothing does, also what is merely odd."""
+    failed = {one.fix for one in findings if one.fix and one.level == "fail"}
+    return failed or {one.fix for one in findings if one.fix}
 
 
 def _findings(facts: scene.Facts, request: job.Request) -> list[scene.Finding]:
@@ -229,8 +235,6 @@ def hand_over(request: job.Request) -> Watch:
     folder.mkdir(parents=True)
     if not request.clip:
         snapshot(folder / job.SCENE)
-    if request.ask and not request.ask.prompt:
-        request = replace(request, ask=None)
     houdini = {"version": hou.applicationVersionString(), "licence": hou.licenseCategory().name()}
     job.write(folder, request, houdini=houdini, source=hip.as_posix())
     pid = command.start(["houdini", "run", str(folder)], log=folder / job.LOG, folder=folder)
