@@ -11,12 +11,14 @@ silence means a lost line. Beside the job folders of :mod:`cosmos_core.jobs`, th
     cosmos.root                       says that the folder is ours; without it nothing is removed
     cas/sha256/<2>/<digest>           inputs, once each, read-only, whole or not there
     tmp/<digest>.part                 an input on its way in
-    tmp/<digest>.<pid>.copy           the copy of one that comes in, until its job's folder is made
+    tmp/<digest>.<pid>.part           the same of a small one, which is not resumed and is nobody else's business
+    tmp/<digest>.<pid>.link           a small one that came in, until the folder of its job is made
 
-Whoever sends an input writes the same bytes to the same places, so several may send one at once without a lock, and
+Whoever sends a large input writes the same bytes to the same places, so several may send one at once without a lock, and
 one that comes back goes on where it was, once digests have told it what is there. A job gets a copy of an input, made
-here, whose digest is taken each time: an input that was damaged meanwhile is dropped and sent anew. Of an input that
-comes in for a job, the copy is written in the same breath.
+here, whose digest is taken each time: an input that was damaged meanwhile is dropped and sent anew. So the job for which
+a small input came may have the very file that is kept, instead of a copy that nobody else would need: what it does to
+that file is found out when the next job asks for it.
 """
 
 from __future__ import annotations
@@ -53,8 +55,8 @@ PATIENCE = 30.0
 BLOCK = 1 << 18
 COPIES = 4
 """Inputs copied at a time."""
-ROOM = 1 << 20
-"""Bytes that should be left on a disk beside what is written to it."""
+LARGE = 1 << 23
+"""Bytes from which an input is resumed, and may be divided between lines."""
 LONGEST = 1 << 26
 """Bytes of JSON in a frame, at most."""
 
@@ -195,8 +197,8 @@ class Blobs:
         """Whether copies wait for the disk. It takes longer than all else, so not where :meth:`Far._fresh` helps."""
         self._vouched: dict[str, tuple[int, int, int]] = {}
         """Inputs whose digest was taken on this line's own time, and how they looked then."""
-        self._ahead: dict[str, Path] = {}
-        """Copies of inputs that came in, for the job that they came for."""
+        self._fresh: dict[str, Path] = {}
+        """Small inputs that came in over this line, by a second name, for the job that they came for."""
 
     def path(self, digest: str) -> Path:
         """Where the input of that digest lies, or would."""
@@ -212,56 +214,81 @@ class Blobs:
             [digest, _size(self.part(digest))] for digest, size in blobs if _size(self.path(digest)) != size
         ]
 
-    def receive(self, pieces: Sequence[Sequence[Any]], pipe: Pipe, *, ahead: bool) -> list[str]:
+    def receive(self, pieces: Sequence[Sequence[Any]], pipe: Pipe, *, fresh: bool) -> list[str]:
         """Take ``[digest, whole, offset, size]`` each from the line; give the digests that were not what they said.
 
-        A piece that is the whole of an input makes it appear. With *ahead* it is written twice, for a job that is
-        placed over this very line.
+        A piece that is the whole of an input makes it appear. With *fresh* a small one is kept at hand, for a job that
+        is placed over this very line.
         """
         wrong = []
-        # Where there is little room, the input comes before its copy.
-        free = shutil.disk_usage(str(self._tmp)).free
-        ahead = ahead and free > 2 * sum(whole for _, whole, _, _ in pieces) + ROOM
         for digest, whole, offset, size in pieces:
             if size != whole:
-                with _opened(self.part(digest)) as out:
-                    os.lseek(out, offset, os.SEEK_SET)
-                    _take(pipe, size, [out])
-            elif not self._receive_whole(digest, whole, pipe, ahead=ahead):
+                self._take(pipe, self.part(digest), offset, size)
+            elif not self._receive_whole(digest, whole, pipe, fresh=fresh and whole < LARGE):
                 wrong.append(digest)
         return wrong
 
-    def _receive_whole(self, digest: str, size: int, pipe: Pipe, *, ahead: bool) -> bool:
-        # What is there of it stays: others may be writing the same bytes.
-        with contextlib.ExitStack() as stack:
-            outs = [stack.enter_context(_opened(self.part(digest)))]
-            if ahead:
-                self._ahead[digest] = self._tmp / f"{digest}.{os.getpid()}.copy"
-                outs.append(stack.enter_context(_opened(self._ahead[digest])))
-            found = _take(pipe, size, outs)
-            if ahead and self._sync:
-                os.fsync(outs[1])
-        if found != digest:
-            self._drop(digest)
-        return self._appear(digest, size, found)
+    def _receive_whole(self, digest: str, size: int, pipe: Pipe, *, fresh: bool) -> bool:
+        part = self.part(digest)
+        if not fresh:
+            return self._appear(part, digest, size, self._take(pipe, part, 0, size))
+        part = self._tmp / f"{digest}.{os.getpid()}.part"
+        # A process of that number may have died amid one.
+        part.unlink(missing_ok=True)
+        try:
+            found = self._take(pipe, part, 0, size)
+            if found == digest and not self._sync:
+                # Where a file can have no second name the job gets a copy.
+                with contextlib.suppress(OSError):
+                    os.link(str(part), str(part.with_suffix(".link")))
+                    self._fresh[digest] = part.with_suffix(".link")
+            return self._appear(part, digest, size, found)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _take(self, pipe: Pipe, path: Path, offset: int, size: int) -> str:
+        """Write the next *size* bytes of the line to a file, whose other bytes stay; the digest of these."""
+        seen = hashlib.sha256()
+        # Without a link on the way. What is there stays: others may be writing the same bytes.
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        with open(os.open(str(path), flags, 0o644), "wb", buffering=0) as out:  # noqa: PTH123
+            out.seek(offset)
+            for chunk in pipe.chunks(size):
+                seen.update(chunk)
+                rest = chunk
+                while rest:
+                    rest = rest[out.write(rest) :]
+        return seen.hexdigest()
 
     def finish(self, digest: str, whole: int) -> bool:
         """Make an input appear that came in pieces; whether it is what it says."""
         try:
             with self.part(digest).open("rb") as part:
-                return self._appear(digest, whole, jobs.digest(part))
+                return self._appear(self.part(digest), digest, whole, jobs.digest(part))
         except FileNotFoundError:
             return _size(self.path(digest)) == whole
 
     def copy(self, digest: str, target: Path) -> bool:
         """Copy an input into a job's folder; False, and it is dropped, when it is not here or not what it says."""
         source = self.path(digest)
+        if (made := self._fresh.pop(digest, None)) is not None:
+            # Its digest was taken as it came. From now on a job may do to it what it likes, its times included.
+            self._vouched.pop(digest, None)
+            made.replace(target)
+            return True
         try:
-            if not self._take_ahead(digest, target):
-                jobs.copy(source, target, sync=self._sync)
+            jobs.copy(source, target, sync=self._sync)
+            # As what came for a job is: one that writes to its inputs fails the first time, not the second.
+            target.chmod(0o444)
             if self._vouched.get(digest) == _stamp(source):
                 return True
         except FileNotFoundError:
+            return False
+        except PermissionError:
+            if os.access(str(source), os.R_OK):
+                raise
+            # A job that had this very file took it from us.
+            source.unlink()
             return False
         with target.open("rb") as file:
             if jobs.digest(file) == digest:
@@ -269,22 +296,12 @@ class Blobs:
         source.unlink()
         return False
 
-    def drop_ahead(self) -> None:
-        """Remove the copies that no job took."""
-        for digest in list(self._ahead):
-            self._drop(digest)
-
-    def _drop(self, digest: str) -> None:
-        made = self._ahead.pop(digest, None)
-        if made is not None:
+    def drop_fresh(self) -> None:
+        """Forget what no job took."""
+        while self._fresh:
+            _, made = self._fresh.popitem()
             with contextlib.suppress(OSError):
                 made.unlink()
-
-    def _take_ahead(self, digest: str, target: Path) -> bool:
-        made = self._ahead.pop(digest, None)
-        if made is not None:
-            made.replace(target)
-        return made is not None
 
     def free(self, needed: set[str], *, dry: bool) -> tuple[int, int]:
         """Remove the inputs that are not *needed*; how many files and bytes that is."""
@@ -298,8 +315,8 @@ class Blobs:
                         path.unlink()
         return files, size
 
-    def _appear(self, digest: str, whole: int, found: str) -> bool:
-        part, path = self.part(digest), self.path(digest)
+    def _appear(self, part: Path, digest: str, whole: int, found: str) -> bool:
+        path = self.path(digest)
         if found != digest or _size(part) != whole:
             if _size(path) == whole:
                 return True
@@ -375,7 +392,7 @@ class Far:
 
     def leave(self) -> None:
         """Leave nothing behind that nobody needs."""
-        self._blobs.drop_ahead()
+        self._blobs.drop_fresh()
 
     def _open(self, asked: dict[str, Any]) -> str:
         root = Path(asked["root"] or HOME).expanduser()
@@ -413,7 +430,7 @@ class Far:
 
     def _plan(self, asked: dict[str, Any]) -> dict[str, Any]:
         self._fresh(asked["key"])
-        self._blobs.drop_ahead()
+        self._blobs.drop_fresh()
         return {"folder": self._find(asked), "missing": self._blobs.missing(asked["blobs"])}
 
     def _fresh(self, key: str) -> None:
@@ -426,7 +443,7 @@ class Far:
     def _receive(self, asked: dict[str, Any]) -> list[str]:
         try:
             with jobs.denied("cannot store inputs on {}".format(asked["host"])):
-                return self._blobs.receive(asked["pieces"], self._pipe, ahead=asked["ahead"])
+                return self._blobs.receive(asked["pieces"], self._pipe, fresh=asked["fresh"])
         except jobs.DeniedError as error:
             # The rest of the bytes is on its way and nobody wants it: say why, and hang up.
             self._pipe.answer(_refusal(error, error.hint, error.__cause__))
@@ -548,29 +565,6 @@ def claim(root: Path, host: str) -> None:
     if not marker.is_file():
         with contextlib.suppress(FileExistsError):
             jobs.write(marker, b"This folder belongs to cosmos-core. What lies in it may be removed by it.\n")
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """A file to write to, without a link on the way; what is in it stays."""
-    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    out = os.open(str(path), flags, 0o644)
-    try:
-        yield out
-    finally:
-        os.close(out)
-
-
-def _take(pipe: Pipe, size: int, outs: Sequence[int]) -> str:
-    """Write the next *size* bytes of the line to each of *outs*; their digest."""
-    seen = hashlib.sha256()
-    for chunk in pipe.chunks(size):
-        seen.update(chunk)
-        for out in outs:
-            rest = chunk
-            while rest:
-                rest = rest[os.write(out, rest) :]
-    return seen.hexdigest()
 
 
 def chunk_digests(file: BinaryIO, size: int, chunk: int) -> Iterator[str]:

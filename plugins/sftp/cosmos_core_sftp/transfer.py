@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cosmos_core_sftp.line import Line
     from cosmos_core_sftp.session import SftpSession
 
-LARGE = 1 << 23
+LARGE = far.LARGE
 """Bytes from which a file is resumed, and may be divided between lines."""
 CHUNK = 1 << 20
 """Bytes of which one digest is taken to see what is there."""
@@ -110,7 +110,7 @@ class Upload:
         deals = deal(pieces, self._lines_for(pieces))
         with self._session.lines(len(deals)) as lines:
             parts = zip(lines, deals, strict=True)
-            # The job is placed over the first line: copies that the far end of another would make are of no use.
+            # The job is placed over the first line: what the far end of another has at hand is of no use.
             wrong = together(self._stream, [(line, items, part, line is lines[0]) for line, part in parts])
         self._settle(items, deals, {digest for each in wrong for digest in each})
 
@@ -134,13 +134,13 @@ class Upload:
         for offset, size in pieces or [(item.bytes, 0)]:
             yield Piece(index, offset, size)
 
-    def _stream(self, line: Line, items: Sequence[Input], pieces: Sequence[Piece], ahead: bool) -> list[str]:
+    def _stream(self, line: Line, items: Sequence[Input], pieces: Sequence[Piece], fresh: bool) -> list[str]:
         size = sum(piece.size for piece in pieces)
         asked = [
             [items[piece.file].digest, items[piece.file].bytes, piece.offset, piece.size] for piece in pieces
         ]
         try:
-            words = {"pieces": asked, "host": self._host, "ahead": ahead}
+            words = {"pieces": asked, "host": self._host, "fresh": fresh}
             answer = line.ask("receive", self._bytes(items, pieces), size=size, **words)
         except BaseException:
             # Whatever is half said cannot be unsaid.

@@ -156,12 +156,14 @@ def test_links_here_do_not_lead_downloads_elsewhere(session, tmp_path):
 
 def test_a_link_planted_for_an_upload_is_not_followed(session, root, make_input, tmp_path):
     """A part or an input that is a link to elsewhere is refused or replaced; elsewhere stays as it is."""
-    clip = make_input()
+    clip, small = make_input(size=9_000_000), make_input("small.mp4")
     precious = tmp_path / "precious"
     precious.write_bytes(b"ours")
-    (root / "tmp" / f"{clip.digest}.part").symlink_to(precious)
+    for each in (clip, small):
+        (root / "tmp" / f"{each.digest}.part").symlink_to(precious)
     with pytest.raises(HostError):
         session.put(Job(argv=("true",), inputs=(clip,)), "b/1/1")
+    session.put(Job(argv=("true",), inputs=(small,)), "b/2/1")
 
     assert b"ours" == precious.read_bytes()
 

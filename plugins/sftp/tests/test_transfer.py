@@ -201,8 +201,8 @@ def test_a_disk_that_fails_here_leaves_no_file_with_a_name(session, outputs, tmp
     assert 2 == len(session.get(handle, ["outputs"], tmp_path / "home"))
 
 
-def test_copies_made_ahead_are_taken_or_dropped(session, open_session, host, sshd, root, make_input):
-    """While inputs come in, those before are copied for the job: none is left, also of an upload that was cut."""
+def test_what_came_for_a_job_is_taken_or_forgotten(session, open_session, host, sshd, root, make_input):
+    """Small inputs are at hand by a second name until their job has them: none is left, also of an upload that was cut."""
     inputs = [make_input(f"{number}.mp4", 400_000) for number in range(40)]
 
     def cut(done, total, _=""):
@@ -211,26 +211,57 @@ def test_copies_made_ahead_are_taken_or_dropped(session, open_session, host, ssh
 
     with pytest.raises(HostError):
         session.put(job(*inputs), "b/1/1", cut)
-    for _ in range(100):
-        if not list(root.glob("tmp/*.copy")):
-            break
+    end = time.monotonic() + 60
+    while left := [path.name for path in root.glob("tmp/*") if path.suffix in {".link", ".part"}]:
+        assert time.monotonic() < end, left
         time.sleep(0.1)
-    left = list(root.glob("tmp/*.copy"))
     handle = open_session(host).put(job(*inputs), "b/1/1")
 
-    assert [] == left == list(root.glob("tmp/*.copy"))
+    assert [] == list(root.glob("tmp/*.*"))
     assert [each.digest for each in inputs] == [sha(f"{handle.folder}/{each.name}") for each in inputs]
 
 
-def test_a_copy_made_ahead_of_another_job_is_not_taken(session, root, make_input):
-    """One that no job took, since its upload failed here, is gone with the next."""
+def test_what_came_for_another_job_is_not_taken(session, root, make_input):
+    """What no job took, since its upload failed here, is gone with the next."""
     clip, wrong = make_input(size=400_000), make_input("wrong.mp4", 400_000)
     wrong.path.write_bytes(os.urandom(400_000))
     with pytest.raises(InputError, match="not"):
         session.put(job(clip, wrong), "b/1/1")
     session.put(job(), "b/2/1")
 
-    assert [] == list(root.glob("tmp/*.copy"))
+    assert [] == list(root.glob("tmp/*.*"))
+    assert [clip.digest] == [path.name for path in blobs(root)]
+
+
+@pytest.mark.parametrize("size", [300_000, LARGE])
+def test_what_a_job_does_to_its_input_reaches_no_other(session, root, make_input, size):
+    """Changed in place, with its size and times as they were: the next job has the right bytes, and so has the one after."""
+    clip = make_input(size=size)
+    first = Path(session.put(job(clip), "b/1/1").folder) / clip.name
+    times = first.stat()
+    with first.open("r+b") as file:
+        file.write(b"spoilt by its job")
+    os.utime(first, ns=(times.st_atime_ns, times.st_mtime_ns))
+    second = Path(session.put(job(clip), "b/2/1").folder) / clip.name
+    with second.open("r+b") as file:
+        file.write(b"spoilt again")
+    third = Path(session.put(job(clip), "b/3/1").folder) / clip.name
+
+    assert clip.digest == sha(third)
+    assert clip.digest == sha(blobs(root)[0])
+    assert b"spoilt by its job" == first.read_bytes()[:17]
+    assert b"spoilt again" == second.read_bytes()[:12]
+
+
+def test_an_input_that_a_job_took_from_us_travels_again(session, root, make_input, monkeypatch):
+    """A container's root may make the file its own, so that we cannot read it any more."""
+    clip = make_input(size=300_000)
+    session.put(job(clip), "b/1/1")
+    (blob,) = blobs(root)
+    blob.chmod(0)
+    second = Path(session.put(job(clip), "b/2/1").folder) / clip.name
+
+    assert clip.digest == sha(second)
 
 
 def test_what_is_left_of_an_upload_is_not_trusted(session, root, make_input):
@@ -364,12 +395,14 @@ def test_a_full_disk_on_the_host_says_so(small_disk, session, make_input):
     for part in (small_disk / "tmp").iterdir():
         part.unlink()
     fits = make_input("fits.mp4", 5_000_000)
+    first = session.put(job(fits), "b/1/1")
     with pytest.raises(HostError, match="No space left on device"):
-        session.put(job(fits), "b/1/1")
+        session.put(job(fits), "b/2/1")
     assert [fits.digest] == [path.name for path in blobs(small_disk)]
-    assert [] == list((small_disk / "jobs").iterdir()) == list((small_disk / "tmp").iterdir())
+    assert [Path(first.folder)] == list((small_disk / "jobs").iterdir())
+    assert [] == list((small_disk / "tmp").iterdir())
 
-    assert session.put(job(make_input("small.mp4", 1_000_000)), "b/1/1") == session.find("b/1/1")
+    assert session.put(job(make_input("small.mp4", 1_000_000)), "b/3/1") == session.find("b/3/1")
 
 
 def test_a_full_disk_here_says_so(session, outputs, tmp_path):
