@@ -99,9 +99,9 @@ def end(child: subprocess.Popen[bytes]) -> None:
         try:
             child.wait(GRACE)
         except subprocess.TimeoutExpired:
-            _signal(child, getattr(signal, "SIGKILL", signal.SIGTERM))
+            child.kill()
             child.wait()
-    elif sys.platform != "win32":
+    if sys.platform != "win32":
         # Its group may hold children that outlived it.
         _signal(child, signal.SIGKILL)
 
