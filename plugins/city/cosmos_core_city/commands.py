@@ -55,10 +55,10 @@ def warmup(*, as_json: bool, **parameters: Any) -> None:
     """
     told = any(value is not None for value in parameters.values())
     spec = _spec(parameters)
-    from cosmos_core_city.preview import prepare, warm_up
+    from cosmos_core_city.preview import compile_all, prepare
 
     start = time.perf_counter()
-    warm_up()
+    compile_all()
     facts: dict[str, object] = {"cache": os.environ["NUMBA_CACHE_DIR"]}
     if told:
         shot = prepare(spec)

@@ -23,6 +23,7 @@ from cosmos_core_city.poses import PoseCache
 from cosmos_core_city.render import Renderer, View
 from cosmos_core_city.scene import Thing, assemble
 from cosmos_core_city.spec import CitySpec, resolve
+from cosmos_core_city.structure import Block, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,8 +99,16 @@ def _ready(spec: CitySpec, out: Output) -> Iterator[tuple[City, Wreck, Renderer]
         yield city, whole, renderer
 
 
+def compile_all() -> None:
+    """Compile and keep every kernel that is not kept yet: those that draw, and those that break a house."""
+    warm_up()
+    wall = Block(low=(0.0, 0.0, 0.0), high=(2.0, 0.3, 2.0), panel="wall", label=int(Label.BUILDING))
+    blocks = (wall, attrs.evolve(wall, low=(0.0, 0.0, 2.0), high=(2.0, 0.3, 4.0), panel="upper wall"))
+    pieces_of(blocks, seed=1, ground=0.0, blast=((1.0, 0.0, 1.0), 4.0))
+
+
 def warm_up() -> None:
-    """Load every kernel; compile and keep those that are not kept yet. One box that moves needs them all."""
+    """Load every kernel that draws; compile and keep those that are not kept yet. One box that moves needs them all."""
     spec = CitySpec()
     city = resolve(spec)
     materials = Materials()

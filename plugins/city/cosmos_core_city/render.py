@@ -92,6 +92,7 @@ class Renderer:
         self._frame = -1
         if self._motion is not None:
             self._vertices, self._normals = scene.vertices.copy(), scene.normals.copy()
+            self._shadows = np.empty((SHADOW, SHADOW), dtype=np.float32)
         self._light = shade.narrow(light)
         self._sun, self._texel = sun_camera(scene, np.array(light.sun))
         self._workers = workers or threads()
@@ -184,7 +185,8 @@ class Renderer:
         """*looks* with the shadows of what moves where it is now."""
         if self._motion is None:
             return looks
-        shadows = self._cast(self._sun, looks.shadows.copy(), self._scene.still, len(self._scene.triangles))
+        np.copyto(self._shadows, looks.shadows)
+        shadows = self._cast(self._sun, self._shadows, self._scene.still, len(self._scene.triangles))
         return looks._replace(normals=self._normals, shadows=shadows, back=self._back)
 
     def _prepare(

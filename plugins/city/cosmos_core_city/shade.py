@@ -542,6 +542,9 @@ def surface(light: Light, looks: Looks, t: int, i: int, to: Lanes) -> None:
         bright = (to.direct[i] * 0.8 + 0.25) * light.day
         sr, sg, sb = window(table, m, u, v, du, dn, rest[5], footprint, bright)
         lamp = burns(light, table[m, 14]) if table[m, 15] < 0.5 else 0.8 * light.electric
+        # A window that comes off its wall leaves the lamp behind.
+        x, y, z = rest[0] - float(to.px[i]), rest[1] - float(to.py[i]), rest[2] - float(to.pz[i])
+        lamp *= max(0.0, 1.0 - 8.0 * (x * x + y * y + z * z))
         shut = min(1.0, light.day * 1.5)
         sr, sg, sb = sr * (shut + lamp), sg * (shut + 0.78 * lamp), sb * (shut + 0.50 * lamp)
         r = g = b = 0.0

@@ -39,15 +39,15 @@ def test_warmup_prepares_a_city(tmp_path, monkeypatch):
 KERNELS = """
 from pathlib import Path
 from sys import argv
-from cosmos_core_city import raster, shade
-from cosmos_core_city.preview import preview, warm_up
+from cosmos_core_city import fracture, raster, shade, structure
+from cosmos_core_city.preview import compile_all, preview
 from cosmos_core_city.spec import CitySpec
 
 def kernels():
-    found = [(name, item) for module in (raster, shade) for name, item in vars(module).items()]
+    found = [(name, item) for module in (fracture, raster, shade, structure) for name, item in vars(module).items()]
     return {(name, str(item.signatures)) for name, item in found if getattr(item, "signatures", ())}
 
-warm_up()
+compile_all()
 warm = kernels()
 for damage in (0.0, 0.5):
     preview(CitySpec(seed=2, width=320, height=176, frames=3, damage=damage, offset="before"), Path(argv[1]), 0.5)

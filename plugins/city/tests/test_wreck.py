@@ -273,3 +273,19 @@ def _made(folder):
 
 def _bytes(folder):
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_every_class_is_seen_somewhere(made, city):
+    """The cameras of one damaged street, between them, see all 21 classes; only the bars, 14 mm thick, are few pixels."""
+    count = np.zeros(len(Label), dtype=int)
+    with Renderer(made.scene, daylight(SPEC, city), EXPOSURE, motion=made.motion) as renderer:
+        for family in CAMERAS:
+            for attempt in range(3):
+                path = camera.path(attrs.evolve(SPEC, camera=family), city, FRAMES, 24.0, attempt)
+                ids = renderer.look(path.view(FRAMES - 1, 1280, 704), FRAMES - 1).ids
+                labels = np.append(made.scene.classes(made.state(FRAMES - 1)), np.uint8(Label.SKY))[ids]
+                count += np.bincount(labels.ravel(), minlength=len(Label))
+
+    assert 21 == len(Label)
+    assert count[Label.REBAR] > 0
+    assert [] == [Label(number).name for number in np.flatnonzero(count < 1000) if number != Label.REBAR]
