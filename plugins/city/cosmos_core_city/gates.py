@@ -30,9 +30,10 @@ LUMA = {"day": (60.0, 190.0), "overcast": (60.0, 190.0), "dusk": (42.0, 170.0), 
 """Mean luma by light: what is measured at noon says nothing about the dark."""
 EDGES = (0.03, 0.14)
 EDGE_WIDTH = 960
-"""Width from which edge density means what the bounds were measured at; small pictures are all edges."""
+"""Width below which edge density is not asked about: small pictures are all edges."""
 EDGE_FULL = 1280
-"""Width up to which it is measured in the picture as it will be; the bounds are those of pictures of this width."""
+"""Width up to which it is measured in the picture as it will be, as the edge control is made of that. The bounds are of
+1280x704, where good paths have 8 to 14 %; the same pictures made 960 wide would read up to 1.5 points more."""
 FLOW = 0.06
 """Share of the picture's width that 95 % of it may move in a 24th of a second."""
 STRIDE = 3
