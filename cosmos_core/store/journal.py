@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _REMEMBERED_TROUBLES = 12
+_DAY = 86400.0
 _RESUMED = "resumed campaign: "
 
 
@@ -188,12 +189,23 @@ class Journal(Opened):
     def troubles(self) -> tuple[Trouble, ...]:
         """Slots whose latest batches failed for a reason that is the host's, with how many did so in a row.
 
-        One that brought anything home, or failed for a reason of its runs, ends the row.
+        One that brought anything home, or failed for a reason of its runs, ends the row. Yesterday's are forgotten.
         """
+        # Written into the statement, not bound: only so is the index of these attempts used. There are few, or none.
+        theirs = attempt.c.blame == sa.literal(str(Blame.HOST), literal_execute=True)
+        lately = batch.c.closed > now() - _DAY
+        places = (
+            sa.select(batch.c.host, batch.c.slot).join_from(attempt, batch).where(theirs, lately).distinct()
+        )
+        with self._db.read() as connection:
+            troubled = connection.execute(places).all()
+        if not troubled:
+            return ()
         turn = sa.func.row_number().over(
             partition_by=(batch.c.host, batch.c.slot), order_by=(batch.c.closed.desc(), batch.c.id)
         )
-        closed = sa.select(*batch.c, turn.label("turn")).where(batch.c.closed.is_not(None)).subquery()
+        here = sa.or_(*(sa.and_(batch.c.host == each.host, batch.c.slot == each.slot) for each in troubled))
+        closed = sa.select(*batch.c, turn.label("turn")).where(lately, here).subquery()
         is_host = attempt.c.blame == Blame.HOST
         asked = (
             sa.select(

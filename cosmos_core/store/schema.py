@@ -17,7 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-HEAD = "0008"
+HEAD = "0009"
 """The revision these tables are; a test compares it with the migrations."""
 
 # Rows of ids compare byte by byte in SQLite; "C" makes PostgreSQL do so too, and lets a prefix use the index.

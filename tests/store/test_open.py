@@ -21,6 +21,7 @@ INDEXES = {
     "artifact_by_digest",
     "artifact_by_sealed",
     "attempt_by_batch",
+    "attempt_in_trouble",
     "batch_one_a_slot",
     "batch_open",
     "clip_by_name",
@@ -270,6 +271,7 @@ def test_a_store_where_two_batches_share_a_slot_is_brought_up_to_date(bare_url, 
             connection.exec_driver_sql("ALTER TABLE batch DROP COLUMN parked")
             connection.exec_driver_sql("ALTER TABLE run DROP COLUMN unfit")
             connection.exec_driver_sql("ALTER TABLE batch DROP COLUMN traffic")
+            connection.exec_driver_sql("DROP INDEX attempt_in_trouble")
             connection.exec_driver_sql("ALTER TABLE attempt DROP COLUMN blame")
             connection.exec_driver_sql("ALTER TABLE attempt DROP COLUMN seed")
             connection.exec_driver_sql("DROP TABLE judgement")
