@@ -14,6 +14,7 @@ from cosmos_core.errors import HostError, InputError, ModelError
 from cosmos_core.extend import JobState
 from cosmos_core_reason import serving
 from cosmos_core_reason.options import HERE, Endpoint
+from cosmos_core_reason.questions import variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,6 +114,9 @@ def ask(
     )
     with asked.open() as cosmos:
         chosen = _chosen(cosmos, runs, every=every)
+        # What one of the runs should show is what another one could be mistaken for.
+        values = {f"{name}={said}" for run in chosen for name, said in variables(run.tags, (), {}).items()}
+        options.setdefault("others", tuple(sorted(values)))
         judged: list[tuple[Run, Followed]] = []
         with asked.progress("judge") as report:
             for number, run in enumerate(chosen):

@@ -13,7 +13,7 @@ from cosmos_core.errors import CosmosError, HostError, fail, ok, warn
 from cosmos_core.extend import Followed
 from cosmos_core_reason.judge import Judge, questions_of
 from cosmos_core_reason.options import ReasonOptions
-from cosmos_core_reason.questions import variables
+from cosmos_core_reason.questions import grouped, variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +27,6 @@ def follow(
     folder: Path,
     options: ReasonOptions | None,
     *,
-    others: Mapping[str, tuple[str, ...]] | None = None,
     report: Report | None = None,
 ) -> Followed:
     """Judge a sealed video. The replies are kept in ``reason.json`` beside it; what is there is not asked again.
@@ -37,7 +36,6 @@ def follow(
         run: its tags of the form ``name=value`` say what the video should show.
         folder: the artifact's own.
         options: the endpoint, and what is asked.
-        others: values that variables have in other runs, to choose from.
         report: told before each question.
 
     Raises:
@@ -45,7 +43,7 @@ def follow(
     """
     chosen = options or ReasonOptions()
     expected = variables(run.tags, chosen.expect, _source(folder))
-    asked = questions_of(chosen, expected, others or {})
+    asked = questions_of(chosen, expected, grouped(chosen.others))
     with Judge(chosen) as judge:
         found = judge.judge(artifact.path, artifact.digest, asked, keep=folder, report=report)
     findings = tuple(attrs.evolve(each, where=run.id) for each in found.findings)

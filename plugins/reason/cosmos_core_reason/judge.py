@@ -116,14 +116,13 @@ class Judge:
         return judged(questions, trials, unanswered=why)
 
     def _try(self, video: Path, question: Question, seed: int) -> Trial:
-        model = self._chat.model()
         try:
-            reply = self._chat.ask(self._request(video, question, seed))
+            request = self._request(video, question, seed)
+            model = self._chat.model()
+            reply = self._chat.ask(request)
         except ModelError as error:
-            trial = Trial(question=question.id, moment=question.moment, seed=seed, error=str(error))
-        else:
-            trial = tried(question, seed, reply.text, reply.thinking, reply.seconds)
-        return attrs.evolve(trial, model=model)
+            return Trial(question=question.id, moment=question.moment, seed=seed, error=str(error))
+        return attrs.evolve(tried(question, seed, reply.text, reply.thinking, reply.seconds), model=model)
 
     def _request(self, video: Path, question: Question, seed: int) -> dict[str, Any]:
         shown = self._shown(video, question)
@@ -147,9 +146,10 @@ class Judge:
             return [picture(video, place / (MOST_PICTURES - 1)) for place in range(MOST_PICTURES)]
         size = video.stat().st_size
         if size > self._options.largest_mb * 1e6:
-            raise InputError(
-                f"{video.name} has {size / 1e6:.0f} MB; at most {self._options.largest_mb:g} are sent",
-                hint="largest_mb = …, or server = openai, which sends pictures",
+            # Of this question alone: pictures of the same video can be asked about.
+            raise ModelError(
+                f"{video.name} has {size / 1e6:.0f} MB and at most {self._options.largest_mb:g} are sent (largest_mb; "
+                "server = openai sends pictures)"
             )
         return [{"type": "video_url", "video_url": {"url": data_url("video/mp4", video.read_bytes())}}]
 

@@ -54,9 +54,9 @@ class Endpoint:
     )
     timeout: float = _field(180.0, "seconds that one answer may take", _at_least(0.1))
     patience: float = _field(
-        600.0, "seconds that one question is asked again while the endpoint is busy", _at_least(0.0)
+        120.0, "seconds that one question is asked again while the endpoint is busy", _at_least(0.0)
     )
-    tries: int = _field(6, "how often one question is asked at most", _at_least(1))
+    tries: int = _field(4, "how often one question is asked at most", _at_least(1))
     server: str = _field(
         "vllm",
         "vllm, nim, or openai for any other, which gets pictures in the place of a video",
@@ -76,6 +76,9 @@ class ReasonOptions(Endpoint):
     )
     expect: tuple[str, ...] = _field(
         (), "what a video should show beside what its run's tags say, as name=value", _check_pairs
+    )
+    others: tuple[str, ...] = _field(
+        (), "values that variables have in other videos, as name=value, to choose from", _check_pairs
     )
     reject_below: float = _field(
         0.0, "plausibility of 5 below which an output is rejected before it is sealed; 0 for never"

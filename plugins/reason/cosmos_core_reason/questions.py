@@ -21,7 +21,7 @@ import attrs
 from cosmos_core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Kind = Literal["scale", "critic", "match", "choice", "yes"]
 
@@ -222,6 +222,16 @@ def variables(tags: tuple[str, ...], expect: tuple[str, ...], source: Mapping[st
         name, mark, said = each.partition("=")
         if mark and name.strip() and said.strip():
             found[name.strip()] = said.strip()
+    return found
+
+
+def grouped(pairs: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """``("weather=rain", "weather=snow")`` as values by variable, each once."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in pairs:
+        name, mark, said = (part.strip() for part in each.partition("="))
+        if mark and name and said and said not in found.get(name, ()):
+            found[name] = (*found.get(name, ()), said)
     return found
 
 

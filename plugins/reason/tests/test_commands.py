@@ -62,6 +62,20 @@ def test_a_run_is_judged_by_its_name_and_shown(say, runs, endpoint):
     assert runs[1].id in say("list", "--tag", "reason:wrong-subject")[1]
 
 
+def test_what_other_runs_show_is_what_one_could_be_taken_for(say, cosmos, runs, endpoint):
+    """
+    Runs that are judged together lend each other the wrong answers.
+    """
+    for run, place in zip(runs, ("street", "harbour", "bridge"), strict=True):
+        cosmos.store.tag(run.id, add=[f"place={place}"])
+    endpoint.script(attributes={"choose": ["harbour"]})
+    told = json.loads(say("--json", "reason", "--all", "-q", "attributes")[1])["runs"]
+    right = {each["id"] for each in told if "reason:wrong-place" not in each["tags"]}
+
+    assert {runs[1].id} == right
+    assert any("(A)" in each["text"] and "bridge" in each["text"] for each in endpoint.asked())
+
+
 def test_a_better_judgement_takes_the_old_tags_off(say, cosmos, runs, endpoint):
     """
     Tags of the judge go with what it said; those of a person stay, also where the judge would give the same.

@@ -51,9 +51,9 @@ class TestCheck(CheckContract):
 def judge(item, options):
     """``judge(trials=2)``: what is said about the sealed video."""
 
-    def judged(*, tags=(), others=None, **fields):
+    def judged(*, tags=(), **fields):
         run = attrs.evolve(item.run, tags=tags)
-        return follow(item.artifact, run, item.artifact.path.parent, options(**fields), others=others)
+        return follow(item.artifact, run, item.artifact.path.parent, options(**fields))
 
     return judged
 
@@ -295,10 +295,11 @@ def test_a_video_that_is_too_large_is_not_sent(judge, endpoint):
     """
     It is said instead, with the way out.
     """
-    message = said(judge(largest_mb=0.001))["reason"][1]
+    findings = said(judge(largest_mb=0.001, tags=("subject=a tram",)))
 
-    assert "at most 0.001 are sent" in message
-    assert [] == endpoint.asked()
+    assert "at most 0.001 are sent" in findings["reason.plausibility"][1]
+    assert "ok" == findings["reason.attribute.subject"][0]
+    assert {("image_url",)} == {tuple(each["media"]) for each in endpoint.asked()}
 
 
 @pytest.fixture
