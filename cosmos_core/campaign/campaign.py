@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -122,6 +123,7 @@ class Campaign:
         names |= {each.run.id: each.wanted.item.name for each in open_ if each.run is not None}
         hosts = outlook.shares(planned.batches, names.keys(), seconds, forecast.busy)
         to_come = [*left, *(each.wanted for each in open_)]
+        size, is_measured = outlook.room(self.site, to_come)
         return outlook.Outlook(
             definitions=self.expansion.definitions,
             durations=self.expansion.durations,
@@ -132,7 +134,8 @@ class Campaign:
             passes=sum(each.passes for each in to_come),
             hosts=hosts,
             seconds=max((host.done for host in hosts), default=0.0),
-            bytes=outlook.room(self.site, to_come),
+            bytes=size,
+            is_measured=is_measured,
             unplaced=tuple((names[run], why) for run, why in planned.unplaced if run in names),
         )
 
@@ -155,8 +158,8 @@ class Campaign:
         waiting = [run for run in before.dropped if run.state is State.QUEUED]
         return Submitted(
             new=new,
-            redone=tuple(map(self._retry, again)) if redo else (),
-            cancelled=tuple(map(self._cancel, waiting)) if drop else (),
+            redone=tuple(_each(self._retry, again)) if redo else (),
+            cancelled=tuple(_each(self._cancel, waiting)) if drop else (),
             before=before,
         )
 
@@ -286,6 +289,13 @@ def to_export(campaign: Campaign, *, partial: bool = False) -> Iterator[Run]:
         for each in status.standings
         if each.run is not None and each.is_sealed and not each.is_refused
     )
+
+
+def _each(change: Callable[[Run], Run], runs: Iterable[Run]) -> Iterator[Run]:
+    """Change each run that can still be changed: a worker or a person may have been quicker."""
+    for run in runs:
+        with suppress(InputError):
+            yield change(run)
 
 
 def _missing(each: Standing) -> Finding:

@@ -414,7 +414,7 @@ def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def _one_of(group: Sequence[Finding]) -> Finding:
     if len(group) == 1:
         return group[0]
-    more = f"the same {len(group) - 1:,} times more"
+    more = "the same once more" if len(group) == 2 else f"the same {len(group) - 1:,} times more"
     return attrs.evolve(group[0], hint=f"{group[0].hint} ({more})" if group[0].hint else more)
 
 

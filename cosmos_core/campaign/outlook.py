@@ -12,7 +12,7 @@ from cosmos_core.run import State
 from cosmos_core.store.records import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from cosmos_core.accept import Open
     from cosmos_core.campaign.review import Wanted
@@ -58,6 +58,8 @@ class Outlook:
     """From now until the last of them is done."""
     bytes: float
     """About as much room as the videos that are not sealed will take."""
+    is_measured: bool
+    """Whether that follows from videos of the same backends that were sealed here; else it is a guess."""
     unplaced: tuple[tuple[str, str], ...] = ()
     """Names of videos that fit no slot, and why."""
 
@@ -96,17 +98,18 @@ def shares(
     )
 
 
-def room(site: Open, wanted: Iterable[Wanted]) -> float:
-    """About how many bytes the videos will have, by those of the same backend that were sealed here."""
+def room(site: Open, wanted: Sequence[Wanted]) -> tuple[float, bool]:
+    """About how many bytes the videos will have, and whether videos of their backends that were sealed here say so."""
     measured: defaultdict[str, list[float]] = defaultdict(list)
     for run in site.store.page(Query(states=(State.SEALED,), limit=_LOOKED_AT)).runs:
         if (made := run.artifact) is not None:
             measured[run.spec.backend].append(made.bytes / (made.frames * made.width * made.height))
     rates = {backend: median(rates) for backend, rates in measured.items()}
-    return sum(
+    size = sum(
         each.expected.frames
         * each.expected.width
         * each.expected.height
         * rates.get(each.new.spec.backend, BYTES_A_PIXEL)
         for each in wanted
     )
+    return size, all(each.new.spec.backend in rates for each in wanted)

@@ -396,7 +396,8 @@ def _room(found: Outlook, free: int) -> str:
         return ""
     short = found.bytes > free
     mark = f"{say.word('warn')}  " if short else ""
-    return f"{mark}disk: about {say.size(found.bytes)} of video, {say.size(free)} are free"
+    guess = "" if found.is_measured else " (a guess, until some of them are sealed)"
+    return f"{mark}disk: about {say.size(found.bytes)} of video{guess}, {say.size(free)} are free"
 
 
 def _prompts(campaign: Campaign) -> str:

@@ -73,6 +73,7 @@ def test_a_campaign_goes_from_its_file_to_a_dataset(cosmos, campaign, tmp_path):
     )
     assert [("local", 4)] == [(host.host, host.runs) for host in outlook.hosts]
     assert outlook.seconds > 0 < outlook.bytes
+    assert not outlook.is_measured
     assert (["A_0.25s", "A_0.5s", "B_0.25s", "B_0.5s"], ()) == ([run.name for run in first.new], second.new)
     assert ({"queued": 4}, 0) == (queued.counts, queued.sealed)
     assert queued.seconds_left > 0
