@@ -18,7 +18,7 @@ from cosmos_core_reason.questions import grouped, variables
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cosmos_core.extend import Artifact, Finding, Output, Report, Run
+    from cosmos_core.extend import Artifact, Finding, Output, Run
 
 
 def follow(
@@ -26,8 +26,6 @@ def follow(
     run: Run,
     folder: Path,
     options: ReasonOptions | None,
-    *,
-    report: Report | None = None,
 ) -> Followed:
     """Judge a sealed video. The replies are kept in ``reason.json`` beside it; what is there is not asked again.
 
@@ -36,7 +34,6 @@ def follow(
         run: its tags of the form ``name=value`` say what the video should show.
         folder: the artifact's own.
         options: the endpoint, and what is asked.
-        report: told before each question.
 
     Raises:
         InputError: a file of questions is not understood, or the key would travel in the clear.
@@ -45,7 +42,7 @@ def follow(
     expected = variables(run.tags, chosen.expect, _source(folder))
     asked = questions_of(chosen, expected, grouped(chosen.others))
     with Judge(chosen) as judge:
-        found = judge.judge(artifact.path, artifact.digest, asked, keep=folder, report=report)
+        found = judge.judge(artifact.path, artifact.digest, asked, keep=folder)
     findings = tuple(attrs.evolve(each, where=run.id) for each in found.findings)
     return Followed(findings=findings, score=found.score, tags=found.tags)
 

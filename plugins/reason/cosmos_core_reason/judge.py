@@ -19,7 +19,6 @@ from cosmos_core_reason.opinions import Judged, Trial, judged, tried
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cosmos_core.extend import Report
     from cosmos_core_reason.options import ReasonOptions
     from cosmos_core_reason.questions import Question
 
@@ -83,7 +82,6 @@ class Judge:
         questions: Sequence[Question],
         *,
         keep: Path | None = None,
-        report: Report | None = None,
     ) -> Judged:
         """What the model says about *video*, whose SHA-256 is *digest*.
 
@@ -95,9 +93,7 @@ class Judge:
         asked = [(question, seed) for question in questions for seed in _seeds(question)]
         trials: list[Trial] = []
         why = ""
-        for number, (question, seed) in enumerate(asked):
-            if report is not None:
-                report(number, len(asked), question.id)
+        for question, seed in asked:
             if (found := known.get(self._key(question, seed))) is not None:
                 trials.append(found)
                 continue
