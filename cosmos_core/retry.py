@@ -137,7 +137,7 @@ def other_seed(asked: int, number: int) -> int:
 
 
 def breaker(ruled: Sequence[Ruled], remedies: Iterable[Remedy], rules: RetrySettings) -> str:
-    """Why a campaign is to be paused; empty when it may go on.
+    """Why a campaign is to be paused; empty when it may go on. A run that fails with several seeds counts once.
 
     Args:
         ruled: what was ruled of its outputs, the last of which just was.
@@ -148,11 +148,12 @@ def breaker(ruled: Sequence[Ruled], remedies: Iterable[Remedy], rules: RetrySett
         return ""
     if Remedy.HOLD in set(remedies):
         return last.message
-    in_a_row = len(list(itertools.takewhile(lambda each: each.check == last.check, reversed(ruled))))
+    latest = itertools.takewhile(lambda each: each.check == last.check, reversed(ruled))
+    in_a_row = len({each.run for each in latest})
     if in_a_row >= rules.streak > 0:
-        return f"{in_a_row} outputs in a row failed {last.check}, the last one: {last.message}"
+        return f"outputs of {in_a_row} runs in a row failed {last.check}, the last one: {last.message}"
     first = ruled[: rules.first]
-    failed = sum(each.check == last.check for each in first)
+    failed = len({each.run for each in first if each.check == last.check})
     if len(ruled) == rules.first and failed >= rules.share * rules.first > 0:
         return (
             f"{failed} of the first {rules.first} outputs failed {last.check}, the last one: {last.message}"

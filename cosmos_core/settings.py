@@ -63,7 +63,9 @@ class RetrySettings:
     same: int = _field(1, "how often the same recipe is made again after an output that was damaged")
     seeds: int = _field(2, "how many other seeds are tried after a video that is bad")
     gpu_minutes: float = _field(0.0, "predicted GPU-minutes that a campaign may spend on this; 0 for any")
-    streak: int = _field(3, "a campaign is paused when so many outputs in a row fail one check; 0 for never")
+    streak: int = _field(
+        3, "a campaign is paused when outputs of so many runs in a row fail one check; 0 for never"
+    )
     first: int = _field(10, "a campaign is looked at after so many outputs")
     share: float = _field(
         0.3,

@@ -272,6 +272,8 @@ class Worker:
             trouble = found.get((seat.place, seat.slot.index))
             first = self._site.settings.queue.rest
             seat.rest = retry.rest_of(trouble, first, node=platform.node()) if trouble else None
+            if trouble is None:
+                self._told = {told for told in self._told if told[0] != seat.slot.name}
             if seat.rest and seat.rest.seconds and (seat.slot.name, seat.rest.failed) not in self._told:
                 self._told.add((seat.slot.name, seat.rest.failed))
                 log.warning("%s", seat.rest)

@@ -242,7 +242,7 @@ class Journal(Opened):
     def ruled(self, campaign: str) -> tuple[Ruled, ...]:
         """What was ruled of the outputs of a campaign's runs since it was last resumed, in that order."""
         asked = (
-            sa.select(attempt.c.state, attempt.c.findings)
+            sa.select(attempt.c.run, attempt.c.state, attempt.c.findings)
             .join_from(attempt, run, run.c.id == attempt.c.run)
             .where(run.c.campaign == campaign, attempt.c.state.in_([State.SEALED, State.REJECTED]))
             .order_by(attempt.c.ended, attempt.c.run)
@@ -253,7 +253,7 @@ class Journal(Opened):
             if resumed is not None:
                 asked = asked.where(attempt.c.ended > float(resumed))
             found = connection.execute(asked).all()
-        return tuple(_ruled(State(row.state), row.findings) for row in found)
+        return tuple(_ruled(row.run, State(row.state), row.findings) for row in found)
 
     def retried_seconds(self, campaign: str) -> float:
         """GPU-seconds, as predicted, of all attempts at a campaign's runs but the first ones."""
@@ -300,8 +300,8 @@ def _trouble(latest: Sequence[Any]) -> Trouble:
     return Trouble(host=last.host, slot=last.slot, count=len(in_a_row), ago=last.ago, reason=last.reason)
 
 
-def _ruled(state: State, findings: str) -> Ruled:
+def _ruled(run_id: str, state: State, findings: str) -> Ruled:
     failed = [each for each in rows.findings(findings) if each.level is Level.FAIL]
     if state is State.SEALED or not failed:
-        return Ruled(check="")
-    return Ruled(check=failed[0].check, message=failed[0].message)
+        return Ruled(run=run_id, check="")
+    return Ruled(run=run_id, check=failed[0].check, message=failed[0].message)

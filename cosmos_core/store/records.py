@@ -177,6 +177,7 @@ class Again:
 class Ruled:
     """What was ruled of an output."""
 
+    run: str
     check: str
     """The check that rejected it; empty when it was sealed."""
     message: str = ""

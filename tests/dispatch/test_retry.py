@@ -67,11 +67,10 @@ def tries(cosmos, run):
     return [(each.state, each.seed) for each in cosmos.store.attempts(run.id)]
 
 
-def test_a_bad_video_is_tried_with_two_other_seeds_and_kept_each_time(cosmos, ask, rules):
+def test_a_bad_video_is_tried_with_two_other_seeds_and_kept_each_time(cosmos, ask):
     """
     Then it stays rejected; what was asked for is not changed, every attempt is on record and its file in its folder.
     """
-    rules(streak=0)
     (run,) = ask("black")
     work(cosmos)
     after = cosmos.store.run(run.id)
@@ -155,7 +154,7 @@ def test_a_campaign_that_keeps_failing_one_check_is_paused(cosmos, ask, rules):
 
     assert (3, 3) == (counts[State.REJECTED], counts[State.QUEUED])
     assert State.SEALED is cosmos.store.run(other.id).state
-    assert "3 outputs in a row failed content.black" in cosmos.store.paused_campaigns()["streets"]
+    assert "outputs of 3 runs in a row failed content.black" in cosmos.store.paused_campaigns()["streets"]
     assert "cosmos queue resume --campaign streets" in said["status"]
     assert "campaign streets is paused" in said["queue status"]
 
@@ -192,7 +191,10 @@ def test_a_budget_ends_it(cosmos, ask, rules):
 
 
 def ruled(*checks):
-    return [Ruled(check=check, message=f"it fails {check}") for check in checks]
+    return [
+        Ruled(run=f"r{number}", check=check, message=f"it fails {check}")
+        for number, check in enumerate(checks)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -216,6 +218,15 @@ def test_three_in_a_row_or_three_of_the_first_ten_are_too_many(found, pauses):
 
     assert pauses == bool(why)
     assert not pauses or "it fails a" in why
+
+
+def test_one_bad_run_does_not_pause_its_campaign():
+    """
+    Three seeds of one run are one failure.
+    """
+    same = [attrs.evolve(each, run="r0") for each in ruled("a", "a", "a")]
+
+    assert "" == retry.breaker(same, [Remedy.SEED], RetrySettings())
 
 
 @pytest.mark.parametrize(
