@@ -84,10 +84,9 @@ class Rest:
     """Of the last one."""
 
     def __str__(self) -> str:
-        return (
-            f"slot {self.slot} rests for {math.ceil(self.seconds)} s, because {self.failed} batches in a row failed "
-            f"there: {self.reason}"
-        )
+        short = self.seconds < 120
+        span = f"{math.ceil(self.seconds)} s" if short else f"{math.ceil(self.seconds / 60)} min"
+        return f"slot {self.slot} rests for {span}, because {self.failed} batches in a row failed there: {self.reason}"
 
 
 def rest_of(trouble: Trouble, first: float, *, node: str = "") -> Rest:

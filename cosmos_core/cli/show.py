@@ -122,6 +122,13 @@ def _lineage(run: Run, clip: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+_UNCOUNTED = {
+    Blame.HOST: " (the host's failure)",
+    Blame.MEMORY: " (not counted)",
+    Blame.BATCH: " (not counted)",
+}
+
+
 def _attempts(run: Run, tries: Sequence[Attempt]) -> str:
     return "\n".join(_attempt(run, each) for each in tries)
 
@@ -165,7 +172,7 @@ def _attempt(run: Run, each: Attempt) -> str:
     where = f" on {each.host}/{each.slot}" if each.host else ""
     reason = f": {each.reason}" if each.reason else ""
     seed = f", seed {each.seed}" if each.seed not in {None, run.spec.seed} else ""
-    blame = f" (not counted: the {each.blame}'s)" if each.blame not in {Blame.RUN, Blame.BATCH} else ""
+    blame = _UNCOUNTED.get(each.blame, "")
     title = (
         f"attempt {each.number}  {say.word(each.state)}{where}{took}{seed}, batch {each.batch}{reason}{blame}"
     )
