@@ -56,7 +56,7 @@ _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, 
 PACKAGES = (
     "cosmos-core",
     *("alembic", "attrs", "av", "cattrs", "click", "numpy", "opencv-python-headless"),
-    *("platformdirs", "pluggy", "psycopg", "rich", "sqlalchemy"),
+    *("jinja2", "platformdirs", "pluggy", "psycopg", "pyyaml", "rich", "sqlalchemy"),
 )
 """Distributions whose versions a report names."""
 

@@ -9,7 +9,20 @@ import sys
 
 import pytest
 
-HEAVY = {"sqlalchemy", "alembic", "numpy", "av", "cv2", "numba", "paramiko", "rich", "OpenEXR", "psycopg"}
+HEAVY = {
+    "sqlalchemy",
+    "jinja2",
+    "yaml",
+    "alembic",
+    "numpy",
+    "av",
+    "cv2",
+    "numba",
+    "paramiko",
+    "rich",
+    "OpenEXR",
+    "psycopg",
+}
 
 _PROLOGUE = f"""
 import json, sys
