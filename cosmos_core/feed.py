@@ -17,6 +17,7 @@ from cosmos_core.errors import CosmosError, HostError
 from cosmos_core.extend import Job, JobFile, Spooling
 from cosmos_core.launcher import SPOOL_END
 from cosmos_core.run import State
+from cosmos_core.traffic import Gauge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -117,4 +118,5 @@ class Feeder:
 
     def _send(self, job: Job) -> None:
         if isinstance(self._session, Spooling):
-            self._session.spool(self._handle, job)
+            with Gauge(self._store, self._lease, "out") as gauge:
+                self._session.spool(self._handle, job, report=gauge)

@@ -43,6 +43,8 @@ WORTH = 1 << 22
 _T = TypeVar("_T")
 STEP = 1 << 20
 """Bytes between two reports."""
+FLUSH = 1 << 24
+"""Bytes of a large file after which what has come is sent to the disk, so that little is left to wait for at its end."""
 SYNCS = 8
 """Files that wait for the disk at a time: one flush of its journal serves them all."""
 
@@ -212,6 +214,7 @@ class Download:
         self._placed: dict[int, Placed] = {}
         with ThreadPoolExecutor(SYNCS) as self._settling:
             self._settled: dict[int, Future[None]] = {}
+            self._flushed: dict[int, list[Future[None]]] = {}
             self._transfer(files)
             for each in self._settled.values():
                 each.result()
@@ -284,9 +287,15 @@ class Download:
         seen = hashlib.sha256()
         with open(os.open(part, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as out:  # noqa: PTH123
             out.seek(piece.offset)
+            due = FLUSH
             for chunk in line.stream(header["bytes"]):
                 seen.update(chunk)
                 out.write(chunk)
+                due -= len(chunk)
+                if due <= 0:
+                    due = FLUSH
+                    flushed = self._settling.submit(_flush, os.dup(out.fileno()))
+                    self._flushed.setdefault(piece.file, []).append(flushed)
                 self._session.received += len(chunk)
                 self._tally.add(len(chunk), file.name)
             if piece.size == file.bytes:
@@ -322,6 +331,9 @@ class Download:
         target = self._into.joinpath(*jobs.parts(file.name))
         try:
             with spoken(f"cannot fetch {file.name!r} of job {self._handle.key}"):
+                # The system tells of a disk that failed once.
+                for each in self._flushed.get(index, ()):
+                    each.result()
                 jobs.settle(self._part(file), target)
         except HostError:
             self._part(file).unlink(missing_ok=True)
@@ -341,6 +353,14 @@ class Download:
         target = self._into.joinpath(*jobs.parts(file.name))
         name = hashlib.sha256(f"{file.name}\0{file.bytes}".encode("utf-8", "surrogateescape")).hexdigest()
         return target.with_name(f".{name[:16]}.part")
+
+
+def _flush(file: int) -> None:
+    """Send a file's bytes to the disk, and close it."""
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def differing(source: Sequence[str], copy: Sequence[str], size: int) -> list[tuple[int, int]]:
