@@ -67,8 +67,8 @@ def corrupt(monkeypatch):
                 BY_NAME[prompt](path, kept[GOOD])
 
     def install(*, digests=True):
-        def get(self, handle, names, into, *args):
-            placed = real(self, handle, names, into, *args)
+        def get(self, handle, names, into, *args, **more):
+            placed = real(self, handle, names, into, *args, **more)
             damage([each.path for each in placed if each.path.suffix == ".mp4"])
             return placed if digests else tuple(attrs.evolve(each, remote_digest="") for each in placed)
 
@@ -115,8 +115,8 @@ def test_a_link_that_comes_home_is_not_followed(cosmos, submit, work, monkeypatc
     elsewhere = cosmos.store.run(good.id).artifact.path
     real = LocalSession.get
 
-    def get(self, handle, names, into, *args):
-        placed = real(self, handle, names, into, *args)
+    def get(self, handle, names, into, *args, **more):
+        placed = real(self, handle, names, into, *args, **more)
         for each in placed:
             if each.path.suffix == ".mp4":
                 each.path.unlink()
@@ -142,9 +142,9 @@ def noisy(monkeypatch):
     def install(times):
         left, asked = [times], []
 
-        def get(self, handle, names, into, *args):
+        def get(self, handle, names, into, *args, **more):
             asked.append(list(names))
-            placed = real(self, handle, names, into, *args)
+            placed = real(self, handle, names, into, *args, **more)
             videos = [each.path for each in placed if each.path.suffix == ".mp4"]
             if left[0] and videos:
                 left[0] -= 1
