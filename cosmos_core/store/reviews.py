@@ -30,6 +30,8 @@ class Reviews(Opened):
             UnknownError: when there is no such run.
             InputError: when *rating* is something else.
         """
+        if rating == TAKEN_BACK:
+            raise _no_rating(rating)
         return self._say(run_id, who=who, rating=TAKEN_BACK if rating is None else rating)
 
     def review(

@@ -207,7 +207,9 @@ def test_a_paused_queue_is_said_and_keeps_the_run(say, double, here):
     assert "the queue is paused: the host is rebooted; the run is queued" in said.err
     assert "paused: the host is rebooted" in say("status").out
     assert "paused" in say("work", "--until-idle").out
-    assert {"paused": False, "reason": "", "queued": 1} == say("queue", "resume", "--json").facts
+    assert {"paused": False, "reason": "", "paused_campaigns": {}, "queued": 1} == say(
+        "queue", "resume", "--json"
+    ).facts
 
 
 def test_a_run_that_fits_no_slot_is_said_at_once(say, double, here):
