@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _REMEMBERED_TROUBLES = 12
+_AT_ONCE = 1.0
+"""Seconds within which the runs that a batch began with were all placed, in one transaction."""
 _DAY = 86400.0
 _RESUMED = "resumed campaign: "
 
@@ -141,7 +143,10 @@ class Journal(Opened):
         return Server(version=version.split(maxsplit=1)[0], round_trip=round_trip, ahead=ahead)
 
     def measured(self, *, limit: int = 300) -> tuple[Timed, ...]:
-        """How long the latest batches took for those of their runs that returned, the newest first."""
+        """How long the latest batches took for those of their runs that returned, the newest first.
+
+        A batch that runs joined later is left out: between them its loaded model may have waited for somebody to ask.
+        """
         asked = (
             sa.select(
                 *(batch.c.backend, batch.c.load_key, batch.c.host, batch.c.slot, batch.c.gpu),
@@ -151,6 +156,7 @@ class Journal(Opened):
             .select_from(attempt.join(batch).join(run, run.c.id == attempt.c.run))
             .where(attempt.c.returned.is_not(None), attempt.c.running.is_not(None))
             .group_by(batch.c.id)
+            .having(sa.func.max(attempt.c.started) - batch.c.opened < _AT_ONCE)
             .order_by(batch.c.opened.desc())
             .limit(limit)
         )

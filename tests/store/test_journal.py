@@ -176,6 +176,22 @@ def test_paths_inside_the_workspace_move_with_it(
     assert tmp_path / "outputs" / "a b" / "é.mp4" == store.run(inside.id).artifact.path
 
 
+def test_a_batch_that_was_joined_is_not_measured(store, accept, take):
+    """
+    Its model was loaded and waited: what it took says nothing about the next one.
+    """
+    first, later = accept(2)
+    lease = take(limit=1)
+    for run in (first, later):
+        if run is later:
+            time.sleep(1.1)
+            store.join(lease, [later.id])
+        store.move(lease, run.id, State.RUNNING)
+        store.move(lease, run.id, State.RETURNED)
+
+    assert () == store.measured()
+
+
 def test_what_batches_took_is_measured(store, accept, take):
     """
     Seconds from the job's start to its last output, and what was predicted for the runs that came home.
