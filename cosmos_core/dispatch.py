@@ -29,7 +29,19 @@ from cosmos_core.checks.duplicates import nearest
 from cosmos_core.clip import Clip
 from cosmos_core.errors import CosmosError, HostError, InputError, Level, PluginError, StoreError, VerifyError
 from cosmos_core.examine import checks_of, sizes_of
-from cosmos_core.extend import Backend, Exit, Followed, Handle, Job, JobState, Outcome, Output, Session, Step
+from cosmos_core.extend import (
+    Backend,
+    Exit,
+    Followed,
+    Handle,
+    Job,
+    JobState,
+    Outcome,
+    Output,
+    Session,
+    Spooling,
+    Step,
+)
 from cosmos_core.feed import Feeder, stays
 from cosmos_core.gpus import no_larger_than
 from cosmos_core.plan import has
@@ -185,7 +197,7 @@ def _carry(
     stop: threading.Event,
     following: Next | None,
 ) -> None:
-    requests, unverified = _requests(site, lease)
+    requests, unverified = _requests(site, lease, site.store.held(lease))
     if requests:
         try:
             launch = _launch(site, lease, slot, session, requests)
@@ -229,30 +241,28 @@ def abandon(site: Site, lease: Lease, host: Host, reason: str) -> None:
     again_or_fail(site, lease, reason)
 
 
-def _requests(site: Site, lease: Lease) -> tuple[dict[str, Request], dict[str, str]]:
-    """What the batch's runs ask, with their clips, and why some cannot be judged, by run id.
+def _requests(site: Site, lease: Lease, runs: Iterable[Run]) -> tuple[dict[str, Request], dict[str, str]]:
+    """What *runs* of the batch ask, with their clips, and why some cannot be judged, by run id.
 
     A run whose clip is gone fails here, alone; when its output is home already, it waits for the clip.
     """
     requests = {}
     unverified = {}
     cancelled = set(site.store.cancel_asked(lease))
-    for run in site.store.held(lease):
+    for run in runs:
         if run.state is State.RETURNED and run.id in cancelled:
             _move(site, lease, run, State.CANCELLED, "cancelled before its output was verified")
             continue
         try:
-            requests[run.id] = _request(site, run)
+            clip = load_clip(site.store, run.spec.clip)
         except CosmosError as error:
             if run.state is State.RETURNED:
                 unverified[run.id] = f"it stays unverified: {error}"
                 continue
             _move(site, lease, run, State.FAILED, str(error))
+            continue
+        requests[run.id] = Request(run=run.id, spec=run.tried, clip=clip)
     return requests, unverified
-
-
-def _request(site: Site, run: Run) -> Request:
-    return Request(run=run.id, spec=run.tried, clip=load_clip(site.store, run.spec.clip))
 
 
 def load_clip(store: Store, digest: str) -> Clip | None:
@@ -325,16 +335,7 @@ def _follow(
 ) -> Exit:
     """Wait for the job's end, copying its log, passing its progress on, and judging what is whole already."""
     tail = _Tail(site, lease, launch)
-    feeder = Feeder(
-        store=site.store,
-        lease=lease,
-        slot=slot,
-        backend=launch.backend,
-        session=launch.session,
-        handle=launch.handle,
-        requests=launch.requests,
-        following=following,
-    )
+    feeder = _feeder(site, lease, slot, launch, following)
     harvest = _Harvest(site, lease, launch, tail)
     backoff = site.settings.queue.poll
     key = launch.handle.key
@@ -347,7 +348,11 @@ def _follow(
             status = launch.session.poll([launch.handle])[key]
             if status.state is JobState.ACTIVE:
                 harvest.gather()
-                feeder.feed(lambda run: _request(site, run), lambda run: _all_run(site, lease, [run]))
+                if feeder is not None:
+                    feeder.feed(
+                        lambda runs: _requests(site, lease, runs)[0],
+                        lambda run: _all_run(site, lease, [run]),
+                    )
         except HostError as error:
             # Losing sight of a job is not its failure: no relaunch, no kill, only patience.
             log.warning("host %s: %s; asking again in %.0f s", lease.batch.host, error, backoff)
@@ -362,6 +367,25 @@ def _follow(
             raise JobLost(status.reason or f"job {key} is gone from host {lease.batch.host}")
         _heed_cancels(site, lease, launch)
         stop.wait(site.settings.queue.poll)
+
+
+def _feeder(site: Site, lease: Lease, slot: Slot, launch: Launch, following: Next | None) -> Feeder | None:
+    """What lets runs join the batch; None where its job, its host or whoever carries it knows of no such thing."""
+    more = launch.backend.more
+    if more is None or following is None or not isinstance(launch.session, Spooling):
+        return None
+    if not stays(launch.backend, lease, slot, launch.requests):
+        return None
+    return Feeder(
+        store=site.store,
+        lease=lease,
+        slot=slot,
+        more=more,
+        session=launch.session,
+        handle=launch.handle,
+        requests=launch.requests,
+        following=following,
+    )
 
 
 def _heed_cancels(site: Site, lease: Lease, launch: Launch) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from cosmos_core.errors import CosmosError, HostError
-from cosmos_core.extend import Job, JobFile, Spooling
+from cosmos_core.extend import Job, JobFile
 from cosmos_core.launcher import SPOOL_END
 from cosmos_core.run import State
 from cosmos_core.traffic import Gauge
@@ -22,7 +22,7 @@ from cosmos_core.traffic import Gauge
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
-    from cosmos_core.extend import Backend, Handle, Session
+    from cosmos_core.extend import Backend, Batch, Handle, Spooling
     from cosmos_core.hosts import Slot
     from cosmos_core.run import Request, Run
     from cosmos_core.store import Lease, Store
@@ -39,9 +39,11 @@ LOOK = 2.0
 
 
 def stays(backend: Backend, lease: Lease, slot: Slot, requests: Mapping[str, Request]) -> bool:
-    """Whether the job of a batch keeps its model loaded and takes more."""
-    batch = attrs.evolve(lease.batch, requests=tuple(requests.values()))
-    return backend.more is not None and backend.more(batch, slot) is not None
+    """Whether the job of a batch keeps its model loaded and takes more, which runs of one load key have in common."""
+    if backend.more is None or not requests:
+        return False
+    one = attrs.evolve(lease.batch, requests=(next(iter(requests.values())),))
+    return backend.more(one, slot) is not None
 
 
 class Feeder:
@@ -53,27 +55,29 @@ class Feeder:
         store: Store,
         lease: Lease,
         slot: Slot,
-        backend: Backend,
-        session: Session,
+        more: Callable[[Batch, Slot], Job | None],
+        session: Spooling,
         handle: Handle,
         requests: MutableMapping[str, Request],
-        following: Next | None,
+        following: Next,
     ) -> None:
         self._store = store
         self._lease = lease
         self._slot = slot
-        self._backend = backend
+        self._more = more
         self._session = session
         self._handle = handle
         self._requests = requests
         self._following = following
         self._looked = time.monotonic()
-        self._over = not stays(backend, lease, slot, requests) or not isinstance(session, Spooling)
+        self._over = False
 
-    def feed(self, request: Callable[[Run], Request], began: Callable[[Run], object]) -> None:
+    def feed(
+        self, ask: Callable[[Sequence[Run]], Mapping[str, Request]], began: Callable[[Run], object]
+    ) -> None:
         """Let runs join as long as there are any, else tell the job to end once something else wants its slot.
 
-        *request* makes what a run asks for; *began* is told of each that was sent.
+        *ask* makes what runs ask for, by their ids, of those that can be worked on; *began* is told of each that was sent.
 
         Raises:
             HostError: the line is lost. What was to be sent is sent the next time.
@@ -83,40 +87,40 @@ class Feeder:
             return
         held = [run for run in self._store.held(self._lease) if run.state is not State.RETURNED]
         unsent = [run for run in held if run.state is State.PLACED]
-        if not unsent and len(held) < AHEAD and self._following is not None:
+        if not unsent and len(held) < AHEAD:
             wanted = self._following(self._lease)
             if wanted is None:
                 self._send(Job(argv=(), files=(JobFile(name=SPOOL_END, content=b""),)))
                 self._over = True
             elif wanted:
                 unsent = [*self._store.join(self._lease, wanted[: AHEAD - len(held)])]
-        if unsent and not self._over:
-            self._bring(unsent, request, began)
+        if unsent:
+            self._bring(unsent, ask(unsent), began)
         self._looked = time.monotonic()
 
     def _bring(
-        self, runs: Sequence[Run], request: Callable[[Run], Request], began: Callable[[Run], object]
+        self, runs: Sequence[Run], asked: Mapping[str, Request], began: Callable[[Run], object]
     ) -> None:
-        asked = [request(run) for run in runs]
-        batch = attrs.evolve(self._lease.batch, requests=tuple(asked))
+        if not asked:
+            return
         try:
-            job = self._backend.more(batch, self._slot) if self._backend.more is not None else None
-            if job is None:
-                self._over = True
-                return
-            self._send(job)
+            job = self._more(attrs.evolve(self._lease.batch, requests=tuple(asked.values())), self._slot)
+            if job is not None:
+                self._send(job)
         except HostError:
             raise
         except CosmosError as error:
-            # They are given back when the job has ended, which does not know of them.
             log.warning("batch %s: no more runs can join it: %s", self._lease.batch.id, error)
+            job = None
+        if job is None:
+            # They are given back when the job has ended, which does not know of them.
             self._over = True
             return
-        for run, each in zip(runs, asked, strict=True):
-            self._requests[run.id] = each
-            began(run)
+        self._requests.update(asked)
+        for run in runs:
+            if run.id in asked:
+                began(run)
 
     def _send(self, job: Job) -> None:
-        if isinstance(self._session, Spooling):
-            with Gauge(self._store, self._lease, "out") as gauge:
-                self._session.spool(self._handle, job, report=gauge)
+        with Gauge(self._store, self._lease, "out") as gauge:
+            self._session.spool(self._handle, job, report=gauge)

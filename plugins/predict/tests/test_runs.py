@@ -317,3 +317,23 @@ def test_what_joined_and_was_not_sent_is_sent_by_the_next_worker(cosmos, working
     (found,) = reach(cosmos, [later], State.SEALED)
 
     assert (1, cosmos.store.run(first[0].id).batch) == (found.attempt, found.batch)
+
+
+def test_a_clip_that_is_gone_when_its_run_joins_costs_that_run_alone(cosmos, working, make_clip):
+    """
+    The loaded model goes on with what can be made.
+    """
+    first = cosmos.submit_many([ask("a street", seconds=1, resident=60)])
+    reach(cosmos, first, State.SEALED)
+    clip = make_clip(frames=8, width=64, height=48)
+    image = {"seconds": 1, "resident": 60, "inference_type": "image2world"}
+    cosmos.store.pause("a clip is moved")
+    lost = cosmos.submit_many([attrs.evolve(ask("a square", **image), clip=str(clip.folder))])
+    clip.folder.rename(clip.folder.with_name("moved"))
+    cosmos.store.resume()
+    (failed,) = reach(cosmos, lost, State.FAILED)
+    good = cosmos.submit_many([ask("a park", seconds=1, resident=60)])
+    (sealed,) = reach(cosmos, good, State.SEALED)
+
+    assert "is not at" in failed.reason
+    assert cosmos.store.run(first[0].id).batch == failed.batch == sealed.batch
