@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, runtime_checkable
 
 import attrs
@@ -194,6 +194,23 @@ class Input:
     path: Path
     """Where it lies on this machine."""
     bytes: int
+
+    @classmethod
+    def of(cls, clip: Clip, modality: str, *, name: str = "") -> Input:
+        """A clip's video as an input; without a *name* its digest and its suffix in small letters, in ``inputs/``.
+
+        Programs look at the suffix: NVIDIA's load no ``.MP4``.
+
+        Raises:
+            UnknownError: the clip has no such video.
+        """
+        file = clip.file(modality)
+        return cls(
+            name=name or f"inputs/{file.sha256}{PurePosixPath(file.name).suffix.lower()}",
+            digest=file.sha256,
+            path=clip.path(modality),
+            bytes=file.bytes,
+        )
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from cosmos_core import hookimpl
@@ -117,12 +116,7 @@ def _inputs(request: Request) -> dict[str, Input]:
     if request.clip is None:
         return {}
     return {
-        file.modality: Input(
-            name=f"inputs/{file.sha256}{PurePosixPath(file.name).suffix.lower()}",
-            digest=file.sha256,
-            path=request.clip.folder / file.name,
-            bytes=file.bytes,
-        )
+        file.modality: Input.of(request.clip, file.modality)
         for file in request.clip.files
         if file.modality in {"color", *TAKES}
     }

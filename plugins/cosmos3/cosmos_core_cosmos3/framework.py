@@ -340,13 +340,7 @@ def _inputs(request: Request) -> Iterator[Input]:
         return
     first = chosen(request.spec).num_first_chunk_conditional_frames
     for modality in (*(control.kind for control in request.spec.controls), *(("color",) if first else ())):
-        file = request.clip.file(modality)
-        yield Input(
-            name=_path(modality, request.spec, request.clip),
-            digest=file.sha256,
-            path=request.clip.path(modality),
-            bytes=file.bytes,
-        )
+        yield Input.of(request.clip, modality, name=_path(modality, request.spec, request.clip))
 
 
 def progress(line: str) -> Tick | None:

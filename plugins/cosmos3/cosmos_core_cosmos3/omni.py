@@ -279,13 +279,7 @@ def _picture(request: Request) -> Iterator[JobFile]:
 def _control(request: Request) -> Iterator[Input]:
     control = chosen(request.spec).control
     if request.clip is not None and control:
-        file = request.clip.file(control)
-        yield Input(
-            name=f"inputs/{file.sha256}.mp4",
-            digest=file.sha256,
-            path=request.clip.path(control),
-            bytes=file.bytes,
-        )
+        yield Input.of(request.clip, control, name=f"inputs/{request.clip.file(control).sha256}.mp4")
 
 
 def progress(line: str) -> Tick | None:

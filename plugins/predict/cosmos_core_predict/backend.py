@@ -385,8 +385,7 @@ def _picture(request: Request) -> Iterator[JobFile]:
 def _video(request: Request) -> Iterator[Input]:
     name = input_name(request.spec)
     if request.clip is not None and name is not None and name.endswith(".mp4"):
-        file = request.clip.file("color")
-        yield Input(name=name, digest=file.sha256, path=request.clip.path("color"), bytes=file.bytes)
+        yield Input.of(request.clip, "color", name=name)
 
 
 def progress(line: str) -> Tick | None:

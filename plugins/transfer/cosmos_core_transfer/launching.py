@@ -1,14 +1,10 @@
-"""What jobs of both models share: how a program is entered and started, and how a clip's videos become its inputs."""
+"""What jobs of both models share: how a program is entered and started."""
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from cosmos_core.extend import Input, JobFile
-
-if TYPE_CHECKING:
-    from cosmos_core.clip import Clip
+from cosmos_core.extend import JobFile
 
 ENTER = "enter.py"
 
@@ -27,14 +23,3 @@ def torchrun(python: str) -> str:
     """The torchrun that lies beside a Python."""
     folder, slash, _ = python.rpartition("/")
     return f"{folder}{slash}torchrun"
-
-
-def clip_input(clip: Clip, modality: str) -> Input:
-    """A clip's video as an input, named by its digest and its suffix in small letters: ``.MP4`` would not load."""
-    file = clip.file(modality)
-    return Input(
-        name=f"inputs/{file.sha256}{PurePosixPath(file.name).suffix.lower()}",
-        digest=file.sha256,
-        path=clip.folder / file.name,
-        bytes=file.bytes,
-    )

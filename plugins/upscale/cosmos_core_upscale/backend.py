@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import attrs
@@ -173,15 +172,7 @@ def compile_job(batch: Batch, _: Slot) -> Job:
 
 
 def _input(request: Request) -> Input | None:
-    if request.clip is None:
-        return None
-    file = request.clip.file("color")
-    return Input(
-        name=f"inputs/{file.sha256}{PurePosixPath(file.name).suffix.lower()}",
-        digest=file.sha256,
-        path=request.clip.folder / file.name,
-        bytes=file.bytes,
-    )
+    return None if request.clip is None else Input.of(request.clip, "color")
 
 
 def _arguments(request: Request, source: Input | None) -> bytes:

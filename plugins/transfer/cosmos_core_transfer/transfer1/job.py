@@ -12,15 +12,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from cosmos_core.errors import InputError
-from cosmos_core.extend import Job, JobFile
-from cosmos_core_transfer.launching import clip_input, enter_file, entering, torchrun
+from cosmos_core.extend import Input, Job, JobFile
+from cosmos_core_transfer.launching import enter_file, entering, torchrun
 from cosmos_core_transfer.transfer1.options import LaunchOptions, Transfer1Options, UpscaleOptions
 from cosmos_core_transfer.transfer1.schema import AV, CONTROLS, NEGATIVE
 from cosmos_core_transfer.transfer25.options import words
 
 if TYPE_CHECKING:
     from cosmos_core.clip import Clip
-    from cosmos_core.extend import Batch, Input, Request, Slot, Spec
+    from cosmos_core.extend import Batch, Request, Slot, Spec
 
 PORT = 29500
 """torchrun's own port; a slot's is this and its index."""
@@ -96,7 +96,7 @@ def inputs_of(request: Request) -> tuple[Input, ...]:
         return ()
     chosen = options_of(request.spec)
     kinds = [kind for kind in kinds_of(request.spec) if is_given(kind, chosen, request.clip)]
-    return tuple(clip_input(request.clip, kind) for kind in ("color", *kinds))
+    return tuple(Input.of(request.clip, kind) for kind in ("color", *kinds))
 
 
 def line_of(request: Request) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def line_of(request: Request) -> dict[str, Any]:
     chosen = options_of(spec)
     return {
         "run": request.run,
-        "visual_input": _in_job(clip_input(clip, "color").name),
+        "visual_input": _in_job(Input.of(clip, "color").name),
         "prompt": spec.prompt.text,
         "control_overrides": {kind: _override(kind, spec, chosen, clip) for kind in kinds_of(spec)},
     }
@@ -117,7 +117,7 @@ def _override(kind: str, spec: Spec, chosen: Transfer1Options, clip: Clip) -> di
     given = is_given(kind, chosen, clip)
     made: dict[str, Any] = {
         "control_weight": spec.weights[kind],
-        "input_control": _in_job(clip_input(clip, kind).name) if given else None,
+        "input_control": _in_job(Input.of(clip, kind).name) if given else None,
     }
     if kind == "seg" and chosen.input_control_prompt:
         made["input_control_prompt"] = chosen.input_control_prompt
@@ -185,7 +185,7 @@ def compile_upscale(batch: Batch, slot: Slot) -> Job:
     if request.clip is None:
         raise InputError(f"run {request.run} has no clip")
     chosen = upscale_options_of(request.spec)
-    plate = clip_input(request.clip, "color")
+    plate = Input.of(request.clip, "color")
     specs = {
         "prompt": request.spec.prompt.text,
         "negative_prompt": request.spec.prompt.negative or NEGATIVE,

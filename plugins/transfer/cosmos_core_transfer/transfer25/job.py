@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from cosmos_core.errors import InputError
-from cosmos_core.extend import Job, JobFile
+from cosmos_core.extend import Input, Job, JobFile
 from cosmos_core_transfer.files import unpin
-from cosmos_core_transfer.launching import clip_input, enter_file, entering, torchrun
+from cosmos_core_transfer.launching import enter_file, entering, torchrun
 from cosmos_core_transfer.transfer25.options import TransferOptions, words
 from cosmos_core_transfer.transfer25.schema import (
     CONTROLS,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cosmos_core.clip import Clip
-    from cosmos_core.extend import Batch, Input, Request, Slot, Spec
+    from cosmos_core.extend import Batch, Request, Slot, Spec
 
 PORT = 12341
 """The first port of torchrun, as NVIDIA's documentation has it; a slot's own is this and its index."""
@@ -53,7 +53,7 @@ def sample_of(name: str, spec: Spec, clip: Clip | None) -> Sample:
         name=name,
         prompt=spec.prompt.text,
         negative_prompt=spec.prompt.negative or NEGATIVE,
-        video_path=_beside(clip_input(clip, "color").name) if clip else "",
+        video_path=_beside(Input.of(clip, "color").name) if clip else "",
         seed=spec.seed,
         guidance=chosen.guidance,
         num_steps=chosen.steps,
@@ -77,7 +77,7 @@ def sample_of(name: str, spec: Spec, clip: Clip | None) -> Sample:
 def _block(kind: str, weight: float, chosen: TransferOptions, clip: Clip | None) -> Depth:
     given = is_given(kind, chosen, clip)
     block = Depth(
-        control_path=_beside(clip_input(clip, kind).name) if clip and given else None,
+        control_path=_beside(Input.of(clip, kind).name) if clip and given else None,
         control_weight=weight,
         mask_path=_pinned(getattr(chosen, f"{kind}_mask_path")),
         mask_prompt=getattr(chosen, f"{kind}_mask_prompt") or None,
@@ -112,10 +112,10 @@ def inputs_of(request: Request) -> Iterator[Input]:
     """Every large file that the request's sample names."""
     chosen = options_of(request.spec)
     if request.clip is not None:
-        yield clip_input(request.clip, "color")
+        yield Input.of(request.clip, "color")
         for control in request.spec.controls:
             if is_given(control.kind, chosen, request.clip):
-                yield clip_input(request.clip, control.kind)
+                yield Input.of(request.clip, control.kind)
     for name in pinned_options():
         found = unpin(getattr(chosen, name))
         if found is not None and _is_used(name, request.spec):
