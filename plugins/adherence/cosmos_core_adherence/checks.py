@@ -88,6 +88,17 @@ def weight_of(spec: Spec | None, kind: str) -> float:
     return 0.0 if spec is None else spec.weights.get(kind, 0.0)
 
 
+def verdict(
+    score: float, options: Edges | Blur | Kept, *, close: str, far: str, said: str, more: str
+) -> Finding:
+    """What a *score* means by the bounds of *options*: *said* with the sentence that fits, and what could help."""
+    said = f"{said} ({options.good:g} and more is close, below {options.poor:g} another picture)"
+    if score >= options.good:
+        return ok(f"{close}: {said}")
+    say = fail if score < options.poor else warn
+    return say(f"{far}: {said}", hint=f"look at both side by side; try another seed, or {more}")
+
+
 def follows_edges(output: Output, spec: Spec | None, *, options: Edges = EDGES) -> Iterator[Finding]:
     """Compare edges with those of the input, where edge steers with some weight."""
     if weight_of(spec, "edge") < options.weight or (pair := pictures_of(output)) is None:
@@ -95,14 +106,13 @@ def follows_edges(output: Output, spec: Spec | None, *, options: Edges = EDGES) 
     from cosmos_core_adherence.measures import edge_f1
 
     f1 = edge_f1(*pair)
-    bounds = f"{options.good:g} and more is close, below {options.poor:g} another picture"
-    if f1 >= options.good:
-        yield ok(f"the edges of {output.name} are its input's: F1 {f1:.3f} ({bounds})")
-        return
-    say = fail if f1 < options.poor else warn
-    yield say(
-        f"the edges of {output.name} are hardly its input's: F1 {f1:.3f} ({bounds})",
-        hint="look at both side by side; try another seed, or more weight for edge",
+    yield verdict(
+        f1,
+        options,
+        close=f"the edges of {output.name} are its input's",
+        far=f"the edges of {output.name} are hardly its input's",
+        said=f"F1 {f1:.3f}",
+        more="more weight for edge",
     )
 
 
@@ -113,15 +123,13 @@ def follows_light(output: Output, spec: Spec | None, *, options: Blur = BLUR) ->
     from cosmos_core_adherence.measures import blur_likeness
 
     found = blur_likeness(*pair)
-    bounds = f"{options.good:g} and more is close, below {options.poor:g} another picture"
-    said = f"structure {found.structure:.3f}, SSIM {found.ssim:.3f} ({bounds})"
-    if found.structure >= options.good:
-        yield ok(f"{output.name} is light and dark where its input is: {said}")
-        return
-    say = fail if found.structure < options.poor else warn
-    yield say(
-        f"{output.name} is hardly light and dark where its input is: {said}",
-        hint="look at both side by side; try another seed, or more weight for vis",
+    yield verdict(
+        found.structure,
+        options,
+        close=f"{output.name} is light and dark where its input is",
+        far=f"{output.name} is hardly light and dark where its input is",
+        said=f"structure {found.structure:.3f}, SSIM {found.ssim:.3f}",
+        more="more weight for vis",
     )
 
 
@@ -163,17 +171,13 @@ def keeps_picture(output: Output, _spec: Spec | None, *, options: Kept = KEPT) -
     from cosmos_core_adherence.measures import blur_likeness, edge_f1
 
     edges, structure = edge_f1(*pair), blur_likeness(*pair).structure
-    said = (
-        f"edges {edges:.3f}, structure {structure:.3f} "
-        f"({options.good:g} and more is close, below {options.poor:g} another picture)"
-    )
-    if min(edges, structure) >= options.good:
-        yield ok(f"{output.name} shows what it was made of: {said}")
-        return
-    say = fail if min(edges, structure) < options.poor else warn
-    yield say(
-        f"{output.name} hardly shows what it was made of: {said}",
-        hint="look at both side by side; try another seed, or more weight",
+    yield verdict(
+        min(edges, structure),
+        options,
+        close=f"{output.name} shows what it was made of",
+        far=f"{output.name} hardly shows what it was made of",
+        said=f"edges {edges:.3f}, structure {structure:.3f}",
+        more="more weight",
     )
 
 
