@@ -502,13 +502,12 @@ class Launch:
 
     def _clear(self, child: subprocess.Popen[bytes]) -> None:
         """End what the command left running in its group."""
-        if not _group_lives(child.pid):
+        # A KILL of ours has gone to the whole group already, whose processes die each in its own time.
+        if not _group_lives(child.pid) or (self.killed and _vanishes(child.pid)):
             return
         self._note("leftovers")
         _end(child, hard=False)
-        end = time.monotonic() + LINGER
-        while _group_lives(child.pid) and time.monotonic() < end:
-            time.sleep(0.02)
+        _vanishes(child.pid)
         _end(child, hard=True)
 
     def _signal(self, *_: object) -> None:
@@ -539,6 +538,16 @@ class Launch:
                 if time.monotonic() > end:
                     raise
             time.sleep(1.0)
+
+
+def _vanishes(group: int) -> bool:
+    """Whether nothing of a process group is left within LINGER seconds."""
+    end = time.monotonic() + LINGER
+    while _group_lives(group):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 class Growth:
