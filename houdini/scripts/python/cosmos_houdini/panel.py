@@ -1,22 +1,18 @@
-"""The panel with the queue. Qt is PySide6 from Houdini 21 on, PySide2 before; both are asked for the same few things."""
+"""The panel with the queue."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-try:
-    from PySide6 import QtCore, QtWidgets
-except ImportError:  # Houdini 20.5
-    from PySide2 import QtCore, QtWidgets
-
 from cosmos_houdini import command, queue
+from cosmos_houdini.qt import QtCore, QtWidgets
 
 EVERY = 3000
 """Milliseconds between two looks at the queue."""
 
 
-class QueuePanel(QtWidgets.QWidget):  # type: ignore[misc]
+class QueuePanel(QtWidgets.QWidget):
     """A table of runs that a process of its own fills, so that Houdini never waits for it."""
 
     def __init__(self, folder: str) -> None:
