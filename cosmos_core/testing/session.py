@@ -135,7 +135,7 @@ TELL = "import json, os, sys; print(json.dumps([sys.argv[1:], {k: os.environ.get
 class SessionContract:
     """The behaviours of a session, one a test."""
 
-    patience = 20.0
+    patience = 60.0
     """Seconds to wait for what should happen at once."""
 
     @pytest.fixture

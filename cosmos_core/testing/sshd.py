@@ -28,7 +28,7 @@ from cosmos_core.hosts import Host
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds to wait for what should happen at once."""
 ALIAS = "gpu"
 

@@ -47,7 +47,7 @@ def order(folder: Path, *argv: str, **fields) -> None:
 def carry(folder: Path, program: str, *arguments: str, **fields) -> dict:
     """Run the launcher on a Python program to its end, and give the exit it wrote."""
     order(folder, sys.executable, "-c", program, *arguments, **fields)
-    subprocess.run([sys.executable, "-I", SCRIPT, folder], check=True, timeout=30)
+    subprocess.run([sys.executable, "-I", SCRIPT, folder], check=True, timeout=60)
     return json.loads((folder / launcher.EXIT).read_bytes())
 
 
@@ -71,7 +71,7 @@ def read(path: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def eventually(true, seconds: float = 20.0) -> None:
+def eventually(true, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
@@ -139,7 +139,7 @@ def test_a_signal_to_the_launcher_is_a_stop(folder: Path, number: signal.Signals
     """TERM, as a container engine or a batch scheduler sends it, ends the job in good order."""
     with carried(folder, FOREVER) as process:
         process.send_signal(number)
-        process.wait(20)
+        process.wait(60)
     facts = json.loads(read(folder / launcher.EXIT))
 
     assert ("cancelled", 143) == (facts["stopped"], facts["code"])
@@ -154,7 +154,7 @@ def test_the_file_stop_is_a_stop_with_its_own_reason_and_grace(folder: Path):
         ask_stop(folder, "timeout\n60\n")
         eventually(lambda: len(events(folder)) == 2)
         ask_stop(folder, "cancelled\n0\n")
-        process.wait(20)
+        process.wait(60)
     facts = json.loads(read(folder / launcher.EXIT))
 
     assert ("timeout", 137, False) == (facts["stopped"], facts["code"], facts["oom"])
@@ -167,7 +167,7 @@ def test_a_stop_of_any_shape_is_a_stop(folder: Path, words: str):
     """An empty or odd stop file ends the job as well."""
     with carried(folder, FOREVER) as process:
         ask_stop(folder, words)
-        process.wait(20)
+        process.wait(60)
 
     assert (words.split("\n", maxsplit=1)[0] or "cancelled") == json.loads(read(folder / launcher.EXIT))[
         "stopped"
@@ -212,7 +212,7 @@ def test_a_command_that_cannot_run_exits_as_in_a_shell(folder: Path, content: st
     if content:
         (folder / "tool").write_text(content)
     order(folder, "./tool")
-    subprocess.run([sys.executable, "-I", SCRIPT, folder], check=True, timeout=30)
+    subprocess.run([sys.executable, "-I", SCRIPT, folder], check=True, timeout=60)
 
     assert code == json.loads(read(folder / launcher.EXIT))["code"]
     assert read(folder / launcher.LOG).startswith(b"cannot run './tool': ")
@@ -306,7 +306,7 @@ def test_running_out_of_memory_is_noticed(folder: Path):
     join = f"import os; open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid())); "
     run = f"import sys; os.execv(sys.executable, [sys.executable, '-I', {str(SCRIPT)!r}, {str(folder)!r}])"
     try:
-        subprocess.run([sys.executable, "-c", join + run], check=True, timeout=30)
+        subprocess.run([sys.executable, "-c", join + run], check=True, timeout=60)
     finally:
         group.rmdir()
     facts = json.loads(read(folder / launcher.EXIT))
@@ -340,6 +340,6 @@ def test_a_deleted_folder_ends_the_command_and_the_launcher(folder: Path, tmp_pa
         command = int((tmp_path / "pid").read_text())
         shutil.rmtree(folder)
 
-        process.wait(timeout=10)
+        process.wait(timeout=60)
     assert not Path(f"/proc/{command}").exists() or sys.platform != "linux"
     assert not folder.exists()

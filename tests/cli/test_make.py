@@ -135,7 +135,7 @@ def test_ctrl_c_keeps_whole_clips_only(begin, say, boxes, jobs):
     while not list(boxes.glob(".slow*.part")):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
 
     assert 130 == process.returncode
     assert "type the same again" in err
@@ -157,7 +157,7 @@ def test_a_sweep_goes_on_after_a_kill(begin, say, boxes, jobs):
         assert process.poll() is None
         time.sleep(0.02)
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     sealed = {path: path.stat().st_mtime_ns for path in boxes.glob("long-*/*")}
     left = sorted(boxes.glob(".*.part"))
     told = say(*words, "--json").facts["clips"]

@@ -95,7 +95,7 @@ def test_ctrl_c_leaves_a_run_that_the_next_worker_brings_home(begin, program, do
         time.sleep(0.1)
     _wait_for(say, runs[0]["id"], "running")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
 
     assert 130 == process.returncode
     assert f"{runs[0]['id']} goes on without you" in err
@@ -113,7 +113,7 @@ def test_a_worker_lets_go_on_sigterm(begin, double, here, say):
     process = begin("work")
     _wait_for(say, run, "running")
     process.terminate()
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
 
     assert 130 == process.returncode
     assert "let go; 1 run on the way" in err
@@ -193,7 +193,7 @@ def test_status_is_watched_until_ctrl_c(begin, double, here, say):
 
     assert 1 == json.loads(watcher.stdout.readline())["counts"]["queued"]
     watcher.send_signal(signal.SIGINT)
-    out, _ = watcher.communicate(timeout=30)
+    out, _ = watcher.communicate(timeout=60)
     assert 130 == watcher.returncode
     assert "interrupted" == json.loads(out)["error"]["kind"]
 

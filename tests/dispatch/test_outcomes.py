@@ -186,7 +186,7 @@ def test_a_worker_that_is_asked_to_go_leaves_the_job_running(cosmos, submit, wai
     thread.start()
     wait_for(lambda: cosmos.store.run(run.id).state is State.RUNNING)
     worker.stop()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert State.RUNNING == cosmos.store.run(run.id).state
 
     work(cosmos)

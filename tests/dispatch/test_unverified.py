@@ -95,7 +95,7 @@ def test_a_worker_that_stays_tries_again_by_itself(cosmos, submit, broken, wait_
         wait_for(lambda: cosmos.store.run(sour.id).state is State.SEALED)
     finally:
         worker.stop()
-        thread.join(timeout=20)
+        thread.join(timeout=60)
     assert not thread.is_alive()
 
 

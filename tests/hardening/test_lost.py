@@ -66,7 +66,7 @@ def test_an_output_whose_clip_is_gone_waits_for_it(cosmos, street, returned, wai
     wait_for(lambda: "stays unverified" in caplog.text)
     assert State.RETURNED == cosmos.store.run(returned.id).state
     away.rename(street.folder)
-    thread.join(timeout=20)
+    thread.join(timeout=60)
 
     assert not thread.is_alive()
     run = cosmos.store.run(returned.id)

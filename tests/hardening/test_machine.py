@@ -200,7 +200,7 @@ def test_a_store_on_a_full_disk_accepts_all_or_nothing_and_goes_on(
             assert 0 == told.code
             assert "left on the disk of this workspace; work waits for room" in told.out
             thread.join(timeout=1.5)
-        thread.join(timeout=30)
+        thread.join(timeout=60)
         if cramped.store.paused() is not None:
             cramped.store.resume()
             Worker(cramped.site).work(until_idle=True)
@@ -229,7 +229,7 @@ def test_a_store_that_somebody_locks_makes_everybody_wait(cosmos, submit, specs,
         thread.join(timeout=1.0)
         assert thread.is_alive()
         intruder.execute("ROLLBACK")
-    thread.join(timeout=30)
+    thread.join(timeout=60)
     impatient.close()
 
     assert not thread.is_alive()
@@ -259,7 +259,7 @@ def test_a_store_that_vanishes_under_a_worker_is_said_and_ends_nobody(cosmos, su
     for file in away.iterdir():
         file.rename(store.parent / file.name)
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     say("work", "--until-idle")
 
     assert "sealed" == say("show", run.id, "--json").facts["run"]["state"]
@@ -273,7 +273,7 @@ def test_settings_in_ruins_do_not_touch_a_worker_that_runs(cosmos, submit, say, 
     wait_for(lambda: "serving" in process.stderr.readline())
     cosmos.workspace.settings.write_text("[queue]\nlease = 'long'\npoll = nan\n[nonsense\n")
     (run,) = submit("a street")
-    wait_for(lambda: cosmos.store.run(run.id).state is State.SEALED, seconds=40)
+    wait_for(lambda: cosmos.store.run(run.id).state is State.SEALED)
     told = say("status", "--json")
     cosmos.workspace.settings.write_text(
         "[queue]\nlease = inf\npoll = nan\nheartbeat = -1\n[hosts.x]\nslots = -2\n"

@@ -266,7 +266,7 @@ def test_an_output_that_a_required_check_did_not_judge_waits_and_can_be_cancelle
     thread.start()
     wait_for(lambda: cosmos.store.run(run.id).state is State.RETURNED)
     cosmos.store.cancel(run.id)
-    thread.join(timeout=20)
+    thread.join(timeout=60)
 
     assert not thread.is_alive()
     assert State.CANCELLED == cosmos.store.run(run.id).state

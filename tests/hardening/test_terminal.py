@@ -38,7 +38,7 @@ def terminal():
             pass
         finally:
             os.close(ours)
-        process.wait(timeout=30)
+        process.wait(timeout=60)
         return said.decode("utf-8", "replace").replace("\r\n", "\n")
 
     return typed

@@ -52,7 +52,7 @@ def test_a_zombie_publishes_nothing_and_leaves_nothing(cosmos, submit, work, wai
         sealed = cosmos.store.run(run.id)
         assert State.SEALED == sealed.state
         zombie.send_signal(signal.SIGCONT)
-        said, _ = zombie.communicate(timeout=30)
+        said, _ = zombie.communicate(timeout=60)
     finally:
         zombie.kill()
         zombie.communicate()
@@ -84,7 +84,7 @@ def test_signals_at_any_time_cost_nothing(cosmos, street, submit, work, begin, p
         process = begin(*words, *(["--seed", str(number)] if verb == "run" else []))
         time.sleep(moments.uniform(0.3, 2.5))
         process.send_signal(stop)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
         assert "bug in cosmos" not in err
     work()
     counts = cosmos.store.counts()

@@ -65,11 +65,11 @@ def test_a_follower_misses_no_event_of_a_slower_writer(store, open_store, new_ru
 
             _insert(connection, [new_run(id="rslow")])
             entered.set()
-            go_on.wait(10)
+            go_on.wait(60)
 
     thread = threading.Thread(target=linger)
     thread.start()
-    entered.wait(10)
+    entered.wait(60)
     quick = threading.Thread(target=lambda: store.accept([new_run(id="rquick")]))
     quick.start()
     quick.join(0.5)

@@ -462,7 +462,7 @@ def test_a_slot_that_is_lost_in_the_same_instant_costs_no_run(store, open_store,
             claimed = thread.submit(take, slot=0)
             time.sleep(0.5)
             assert not claimed.done()
-        assert claimed.result(timeout=20) is None
+        assert claimed.result(timeout=60) is None
 
     assert ["brival"] == [held.batch for held in store.leases()]
     assert [0, 0] == [store.run(waiting.id).attempt for waiting in store.waiting()]

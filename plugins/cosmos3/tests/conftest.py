@@ -89,7 +89,7 @@ class Server:
         path = self.state / what
         return len(path.read_text().splitlines()) if path.exists() else 0
 
-    def wait_for(self, what, seconds=20):
+    def wait_for(self, what, seconds=60):
         end = time.monotonic() + seconds
         while not self.count(what):
             assert time.monotonic() < end, f"no {what}"

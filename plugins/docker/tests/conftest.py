@@ -88,7 +88,7 @@ def begin(session):
 def end_of():
     """``end_of(session, handle)``: the status of a job once it is not active any more."""
 
-    def wait(session, handle, seconds=20.0):
+    def wait(session, handle, seconds=60.0):
         end = time.monotonic() + seconds
         while (status := session.poll([handle])[handle.key]).state is JobState.ACTIVE:
             assert time.monotonic() < end, f"{handle.key} is still active"
@@ -102,7 +102,7 @@ def end_of():
 def says():
     """``says(session, handle, b"on")``: wait until a job has said it, and give its whole log."""
 
-    def wait(session, handle, words=b"", seconds=20.0):
+    def wait(session, handle, words=b"", seconds=60.0):
         end = time.monotonic() + seconds
         while words not in (said := session.read(handle, "log.txt", 0)[0]):
             assert time.monotonic() < end, f"{handle.key} did not say {words!r}"

@@ -114,7 +114,7 @@ def test_a_hanging_program_is_stopped_when_asked(cosmos, checkout):
     (run,) = cosmos.submit_many([ask("hang")])
     thread = threading.Thread(target=Worker(cosmos.site).work, kwargs={"until_idle": True})
     thread.start()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while cosmos.store.run(run.id).state is not State.RUNNING:
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -199,7 +199,7 @@ def test_secrets_stay_where_they_must_be(session, host, open_session, monkeypatc
     session.start(handle, made)
     session.run(["true"])
     ended(session, handle)
-    said, _ = watch.communicate(timeout=30)
+    said, _ = watch.communicate(timeout=60)
     with pytest.raises(HostError) as caught:
         session.start(type(handle)(host="gpu", key="none/1/1", folder=""), made)
 
