@@ -728,6 +728,64 @@ def _functions(module: ModuleType) -> Iterator[str]:
             yield f"## `{name}{signature(found)}`\n\n{prose(found.__doc__)}"
 
 
+def pose_page() -> str:
+    """The format of pose files."""
+    from cosmos_core_city import posefile, schema
+
+    kinds = [posefile.MadeBy, posefile.Group, posefile.Instance, posefile.Material, posefile.Digests]
+    members = inspect.cleandoc(posefile.ARRAYS_DOC).splitlines()
+    arrays = [
+        row((f"`{name}`", f"`{kind}`", ", ".join(map(str, shape)), meaning))
+        for (name, (kind, shape)), meaning in zip(posefile.ARRAYS.items(), members, strict=True)
+    ]
+    head = [row(("array", "type", "shape", "meaning")), row(("---", "---", "---", "---"))]
+    return page(
+        "Pose files",
+        prose(posefile.__doc__),
+        POSES,
+        "## The header, `poses.json`",
+        _properties(schema.of(posefile.Header)),
+        *(
+            f"### {kind.__name__}\n\n{prose(kind.__doc__)}\n\n{_properties(schema.of(kind))}"
+            for kind in kinds
+        ),
+        "## The arrays",
+        "\n".join([*head, *arrays]),
+    )
+
+
+POSES = """\
+`cosmos city schema --poses` prints the header's JSON schema, `cosmos city poses FILE` says what a file holds or what is wrong with it, and `cosmos city simulate` writes one of the city's
+own. Where such files come from and what to do with them: [Film Houdini's simulation](../how-to/film-houdinis-simulation.md)."""
+
+
+def _properties(told: dict[str, Any]) -> str:
+    """The members of a JSON schema's object as a table."""
+    rows = [
+        row(
+            (
+                f"`{name}`" + (", required" if name in told["required"] else ""),
+                _allowed(one),
+                one.get("description", ""),
+            )
+        )
+        for name, one in told["properties"].items()
+    ]
+    return "\n".join([row(("key", "allowed", "meaning")), row(("---", "---", "---")), *rows])
+
+
+def _allowed(one: dict[str, Any]) -> str:
+    if "enum" in one:
+        return ", ".join(f"`{word}`" for word in one["enum"] if word)
+    if "minimum" in one:
+        return f"{one['minimum']:,.0f} to {one['maximum']:,.0f}"
+    if "pattern" in one:
+        return "64 hexadecimal digits"
+    words = {"array": "a list", "object": "an object", "string": "a text", "boolean": "true or false"}
+    most = one.get("maxItems", one.get("maxLength"))
+    return words.get(one["type"], one["type"]) + (f", {most:,} long at most" if most else "")
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "hooks.md": hooks,
     "objects.md": objects,
@@ -743,6 +801,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "submission.md": submission_page,
     "campaign.md": campaign_page,
     "workspace.md": workspace_page,
+    "poses.md": pose_page,
 }
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from cosmos_core import hookimpl
 from cosmos_core.extend import Command, Generator
-from cosmos_core_city.spec import CitySpec
+from cosmos_core_city.spec import CityOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from cosmos_core.extend import Report
+    from cosmos_core.extend import Finding, Report
 
 __version__ = "0.1.0"
 
@@ -27,8 +27,9 @@ def cosmos_generators() -> Iterator[Generator]:
     yield Generator(
         name="city",
         summary="a New York block, built and filmed by numbers: colour, depth, segmentation, edges",
-        options=CitySpec,
+        options=CityOptions,
         generate=_generate,
+        review=_review,
     )
 
 
@@ -44,3 +45,11 @@ def _generate(options: Any, folder: Path, report: Report) -> Mapping[str, object
     from cosmos_core_city.generate import generate
 
     return generate(options, folder, report)
+
+
+def _review(options: Any) -> Iterable[Finding]:
+    if not options.poses and not options.poses_sha256:
+        return ()
+    from cosmos_core_city.adopt import review
+
+    return review(options)

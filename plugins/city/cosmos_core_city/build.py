@@ -16,8 +16,14 @@ from cosmos_core_city.vehicles import vehicle
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from numpy.typing import NDArray
+
     from cosmos_core_city.scene import Scene, Thing
     from cosmos_core_city.spec import City
+
+
+THIN = (Kind.LEAF,)
+"""Kinds of materials that are seen from both sides."""
 
 
 def build(city: City) -> Scene:
@@ -41,6 +47,10 @@ def street(city: City, materials: Materials, without: Collection[int] = ()) -> l
 
 def staged(city: City, things: Sequence[Thing], materials: Materials) -> Scene:
     """The scene of *things*, with the box of *city* in which shadows fall."""
+    return assemble(things, materials.table(), THIN, core(city))
+
+
+def core(city: City) -> NDArray[np.float64]:
+    """The box (2, 3) of *city* in which shadows fall."""
     reach = max(house.top for house in city.buildings) + 8.0
-    core = np.array([[-22.0, -city.facade - 20.0, -0.2], [city.length + 22.0, city.facade + 20.0, reach]])
-    return assemble(things, materials.table(), [Kind.LEAF], core)
+    return np.array([[-22.0, -city.facade - 20.0, -0.2], [city.length + 22.0, city.facade + 20.0, reach]])

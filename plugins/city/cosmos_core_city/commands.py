@@ -125,13 +125,64 @@ def _spec(parameters: dict[str, Any]) -> CitySpec:
         raise InputError(f"the city cannot be made so: {error}") from error
 
 
-@city.command(epilog=_examples("schema", "schema --resolved"))
+@city.command(epilog=_examples("schema", "schema --resolved", "schema --poses"))
 @click.option("--resolved", is_flag=True, help="Of the resolved city instead of its parameters.")
-def schema(*, resolved: bool) -> None:
-    """Print the JSON schema of a city's parameters, or of the resolved city."""
-    from cosmos_core_city.schema import schema as schema_of
+@click.option("--poses", is_flag=True, help="Of the header of a file of poses.")
+def schema(*, resolved: bool, poses: bool) -> None:
+    """Print the JSON schema of a city's parameters, of the resolved city, or of the header of a file of poses."""
+    from cosmos_core_city import schema as schemas
 
-    click.echo(json.dumps(schema_of(resolved=resolved), indent=2))
+    if poses:
+        from cosmos_core_city.posefile import Header
+
+        click.echo(json.dumps(schemas.of(Header), indent=2))
+        return
+    click.echo(json.dumps(schemas.schema(resolved=resolved), indent=2))
+
+
+@city.command(epilog=_examples("simulate --seed 7 --damage 0.6 --out street.poses"))
+@_spec_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("street.poses"), show_default=True, help="the file"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
+def simulate(*, out: Path, as_json: bool, **parameters: Any) -> None:
+    """Let things fall, and write pieces and poses as a file that any program can read.
+
+    A clip made of the file has the very bytes of one made without it. The file is what Houdini's simulation comes in,
+    too: cosmos city poses FILE says what one holds.
+    """
+    from cosmos_core_city.adopt import lend
+    from cosmos_core_city.generate import output
+    from cosmos_core_city.kept import kept
+    from cosmos_core_city.spec import resolve as resolved
+
+    spec = _spec(parameters)
+    clip, meant = output(spec), resolved(spec)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sha256 = lend(kept(meant, clip.frames, float(clip.fps)), meant, out)
+    if as_json:
+        click.echo(json.dumps({"file": out.as_posix(), "sha256": sha256}))
+        return
+    told = [f"-p {name}={value}" for name, value in parameters.items() if value is not None]
+    click.echo(f"{out}: {sha256}")
+    words = " ".join(["cosmos generate city", *told, f"-p poses={out} -p poses_sha256={sha256}"])
+    click.echo(f"film it: {words}", err=True)
+
+
+@city.command(epilog=_examples("poses street.poses"))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print facts as JSON.")
+def poses(*, file: Path, as_json: bool) -> None:
+    """Say what a file of poses holds, or everything that is wrong with it."""
+    from cosmos_core_city.adopt import facts
+
+    found = facts(file)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for name, value in found.items():
+        click.echo(f"{name:<12}{value}")
 
 
 @city.command(epilog=_examples("resolve --seed 7 --damage 0.6"))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cosmos_core import controls, media
 from cosmos_core.errors import InputError
 from cosmos_core_city import aim, camera, gates, truth
+from cosmos_core_city.adopt import adopted, opened
 from cosmos_core_city.camera import Path as CameraPath
 from cosmos_core_city.gates import Seen
 from cosmos_core_city.kept import kept, recall, remember
@@ -27,7 +28,7 @@ from cosmos_core_city.prompt import suggest
 from cosmos_core_city.render import Renderer
 from cosmos_core_city.schema import digest
 from cosmos_core_city.sidecars import Sidecars
-from cosmos_core_city.spec import resolve
+from cosmos_core_city.spec import CityOptions, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -98,17 +99,22 @@ def output(spec: CitySpec) -> Output:
 def generate(spec: CitySpec, folder: Path, report: Report) -> Mapping[str, object]:
     """Make the clip of *spec* in *folder*: its passes, a proxy for browsers, ``camera.json`` and what it asks for beside.
 
-    Gives the facts that made it.
+    With :class:`CityOptions` that name a file of poses, what falls is what the file says. Gives the facts that made it.
 
     Raises:
-        InputError: when no path passes the gates; nothing is written then.
+        InputError: when no path passes the gates, or the poses are refused; nothing is written then.
     """
+    asked = spec if isinstance(spec, CityOptions) and spec.poses else None
+    spec = spec.spec if isinstance(spec, CityOptions) else spec
     out = output(spec)
     report(0, out.frames, "building the street")
     city = resolve(spec)
-    if city.blast:
-        report(0, out.frames, "letting things fall")
-    made = kept(city, out.frames, float(out.fps))
+    if asked:
+        made = adopted(opened(asked), city, out.frames, float(out.fps))
+    else:
+        if city.blast:
+            report(0, out.frames, "letting things fall")
+        made = kept(city, out.frames, float(out.fps))
     scene = made.scene
     with Renderer(scene, daylight(spec, city), EXPOSURE, motion=made.motion) as renderer:
         report(0, out.frames, "choosing a camera path")
@@ -127,6 +133,8 @@ def chosen(spec: CitySpec, city: City, made: Wreck, renderer: Renderer, out: Out
         InputError: as there.
     """
     told = {"spec": attrs.asdict(spec), "frames": out.frames, "fps": str(out.fps)}
+    if "file_sha256" in made.facts:
+        told["poses"] = made.facts["file_sha256"]
     if found := recall(told):
         path = camera.path(spec, city, out.frames, float(out.fps), found["attempt"])
         seen = Seen(
@@ -361,7 +369,7 @@ def facts(
             "camera": f"{spec.seed}/camera {spec.camera} {shot.path.attempt}",
         },
         "city_sha256": digest(city),
-        "versions": versions(scene),
+        "versions": versions(scene, borrowed="made_by" in made.facts),
         "prompt": suggest(spec, city, names),
         "depth_range": list(shot.seen.depth_range),
         "depth_unit": "1/m",
@@ -382,7 +390,8 @@ def facts(
     }
 
 
-def versions(scene: Scene) -> dict[str, str]:
-    """The packages that made the pixels; the physics engine only where something can move."""
+def versions(scene: Scene, *, borrowed: bool = False) -> dict[str, str]:
+    """The packages that made the pixels; the physics engine only where something can move, and not by *borrowed* poses."""
     names = ["cosmos-core-city", "cosmos-core", "numba", "numpy", "opencv-python-headless", "av"]
-    return {name: version(name) for name in [*names, *(["rapier3d"] if (scene.body >= 0).any() else [])]}
+    simulated = (scene.body >= 0).any() and not borrowed
+    return {name: version(name) for name in [*names, *(["rapier3d"] if simulated else [])]}

@@ -13,6 +13,8 @@ import attrs
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 WIDTH = 16
@@ -46,7 +48,10 @@ class Materials:
     ) -> int:
         """The number of the row of this material; colours are ``#rrggbb`` as on a screen."""
         padding = (0.0,) * (WIDTH - 8 - len(parameters))
-        values = (float(kind), *linear(color), *linear(other), shine, *parameters, *padding)
+        return self.number((float(kind), *linear(color), *linear(other), shine, *parameters, *padding))
+
+    def number(self, values: Iterable[float]) -> int:
+        """The number of the row that holds these :data:`WIDTH` values."""
         return self._rows.setdefault(tuple(round(float(v), 5) for v in values), len(self._rows))
 
     def table(self) -> NDArray[np.float32]:

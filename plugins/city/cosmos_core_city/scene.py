@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -126,44 +126,88 @@ def assemble(
     number = {name: index for index, name in enumerate(groups)}
     parts = [(index, part) for index, item in enumerate(things) for part in item.parts]
     offsets = np.cumsum([0, *(len(part.vertices) for _, part in parts)])
-    vertices = np.concatenate([part.vertices for _, part in parts]).astype(np.float32)
-    triangles = np.concatenate([p.triangles + o for (_, p), o in zip(parts, offsets[:-1], strict=True)])
     counts = [len(part.triangles) for _, part in parts]
-    material = np.concatenate([part.material for _, part in parts])
     body = np.concatenate([np.full(len(p.vertices), -1) if p.body is None else p.body for _, p in parts])
-    normals, area = _normals(vertices, triangles)
-    moves = body[triangles[:, 0]] >= 0
-    keep = np.concatenate([np.flatnonzero((area > 1e-10) & ~moves), np.flatnonzero((area > 1e-10) & moves)])
     into = np.arange(len(groups), dtype=np.int32)
     for item in things:
         into[number[item.group]] = number[item.rubble or item.group]
     boxes = [_box(item) for item in things]
-    return Scene(
-        vertices=vertices,
-        triangles=np.ascontiguousarray(triangles[keep].astype(np.int32)),
-        normals=np.ascontiguousarray(normals[keep]),
-        material=np.ascontiguousarray(material[keep]),
-        label=np.repeat([int(part.label) for _, part in parts], counts).astype(np.uint8)[keep],
-        instance=np.repeat([index for index, _ in parts], counts).astype(np.int32)[keep],
-        thin=np.isin(materials[material[keep], 0], list(thin_kinds)).astype(np.uint8),
-        materials=materials,
+    return composed(
+        Surfaces(
+            vertices=np.concatenate([part.vertices for _, part in parts]).astype(np.float32),
+            triangles=np.concatenate(
+                [p.triangles + o for (_, p), o in zip(parts, offsets[:-1], strict=True)]
+            ),
+            material=np.concatenate([part.material for _, part in parts]),
+            label=np.repeat([int(part.label) for _, part in parts], counts),
+            instance=np.repeat([index for index, _ in parts], counts),
+            body=body,
+        ),
+        materials,
+        thin_kinds,
         instances=tuple(
             Instance(item.name, number[item.group], tuple(low.tolist()), tuple(high.tolist()))
             for item, (low, high) in zip(things, boxes, strict=True)
         ),
         groups=groups,
+        rubble=into,
         solids=np.array([box for item, box in zip(things, boxes, strict=True) if item.solid]).reshape(
             -1, 2, 3
         ),
         core=core,
-        body=body.astype(np.int32),
-        rubble=into,
+    )
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Surfaces:
+    """Triangles as they come: what :func:`composed` makes a scene of. V vertices, T triangles."""
+
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.integer[Any]]
+    material: NDArray[np.integer[Any]]
+    label: NDArray[np.integer[Any]]
+    instance: NDArray[np.integer[Any]]
+    body: NDArray[np.integer[Any]]
+    """Of each vertex (V,); the corners of a triangle ride one body."""
+
+
+def composed(
+    told: Surfaces,
+    materials: NDArray[np.float32],
+    thin_kinds: Iterable[int],
+    *,
+    instances: tuple[Instance, ...],
+    groups: tuple[str, ...],
+    rubble: NDArray[np.int32],
+    solids: NDArray[np.float64],
+    core: NDArray[np.float64],
+) -> Scene:
+    """A scene of *told*: what never moves first, degenerate triangles left out, both in the order in which they came."""
+    normals, area = _normals(told.vertices, told.triangles)
+    moves = told.body[told.triangles[:, 0]] >= 0
+    keep = np.concatenate([np.flatnonzero((area > 1e-10) & ~moves), np.flatnonzero((area > 1e-10) & moves)])
+    material = np.ascontiguousarray(told.material[keep])
+    return Scene(
+        vertices=told.vertices,
+        triangles=np.ascontiguousarray(told.triangles[keep].astype(np.int32)),
+        normals=np.ascontiguousarray(normals[keep]),
+        material=material,
+        label=told.label.astype(np.uint8)[keep],
+        instance=told.instance.astype(np.int32)[keep],
+        thin=np.isin(materials[material, 0], list(thin_kinds)).astype(np.uint8),
+        materials=materials,
+        instances=instances,
+        groups=groups,
+        solids=solids,
+        core=core,
+        body=told.body.astype(np.int32),
+        rubble=rubble,
         still=int(((area > 1e-10) & ~moves).sum()),
     )
 
 
 def _normals(
-    vertices: NDArray[np.float32], triangles: NDArray[np.int32]
+    vertices: NDArray[np.float32], triangles: NDArray[np.integer[Any]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     a, b, c = (vertices[triangles[:, i]].astype(np.float64) for i in range(3))
     cross = np.cross(b - a, c - a)
@@ -172,5 +216,6 @@ def _normals(
 
 
 def _box(item: Thing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    points = np.concatenate([part.vertices for part in item.parts])
+    """The corners of the box of *item*, as precise as the vertices of a scene are."""
+    points = np.concatenate([part.vertices for part in item.parts]).astype(np.float32).astype(np.float64)
     return points.min(axis=0), points.max(axis=0)

@@ -1,4 +1,4 @@
-"""The two levels of a city as JSON: schemas that other programs validate with, and the digest of a resolved city.
+"""The two levels of a city as JSON, and the header of a pose file: schemas that other programs validate with, and the digest of a resolved city.
 
 Written from the classes themselves, so that schema and code cannot differ. The dialect is JSON Schema 2020-12.
 """
@@ -24,7 +24,11 @@ def schema(*, resolved: bool = False) -> dict[str, Any]:
 
     Every member of a resolved city is required; every parameter has a default.
     """
-    kind = City if resolved else CitySpec
+    return of(City if resolved else CitySpec)
+
+
+def of(kind: type) -> dict[str, Any]:
+    """The JSON schema of any class whose validators say what they allow."""
     return {"$schema": DIALECT, "title": kind.__name__, **_object(kind)}
 
 

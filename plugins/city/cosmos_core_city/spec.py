@@ -162,6 +162,21 @@ class CitySpec:
 
 
 @attrs.frozen(kw_only=True)
+class CityOptions(CitySpec):
+    """What the generator takes: a city, and perhaps a file that says how it fell, for which nothing is simulated here."""
+
+    poses: str = _option(
+        "", "a file of poses that another program simulated, as docs/reference/poses.md says"
+    )
+    poses_sha256: str = _option("", "the SHA-256 of that file: inputs are named by digest")
+
+    @property
+    def spec(self) -> CitySpec:
+        """The city alone."""
+        return CitySpec(**{field.name: getattr(self, field.name) for field in attrs.fields(CitySpec)})
+
+
+@attrs.frozen(kw_only=True)
 class Wall:
     """What a front is made of; colours ``#rrggbb``."""
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 
 import cv2
 import pytest
@@ -107,3 +108,32 @@ def test_every_command_answers_help(words):
 
     assert 0 == done.exit_code
     assert "Usage:" in done.output
+
+
+def test_a_simulation_becomes_a_file_that_says_what_it_is(tmp_path):
+    """The command writes it, says how to film it, and the other one says what is inside."""
+    path = tmp_path / "street.poses"
+    words = ["--seed", "4", "--damage", "0.9", "--frames", "9"]
+    done = CliRunner().invoke(city, ["simulate", *words, "--out", str(path)], catch_exceptions=False)
+    told = json.loads(CliRunner().invoke(city, ["poses", str(path), "--json"], catch_exceptions=False).output)
+    seen = CliRunner().invoke(city, ["poses", str(path)], catch_exceptions=False).output
+
+    assert (
+        f"-p seed=4 -p damage=0.9 -p frames=9 -p poses={path} -p poses_sha256={told['sha256']}" in done.output
+    )
+    assert (9, 24.0, f"cosmos-core-city {version('cosmos-core-city')}") == (
+        told["frames"],
+        told["fps"],
+        told["made_by"],
+    )
+    assert 0 < told["let_go"] < told["bodies"]
+    assert told["sha256"] in seen
+
+
+def test_what_is_no_file_of_poses_is_said(tmp_path):
+    """With the finding as the message."""
+    path = tmp_path / "street.poses"
+    path.write_text("no")
+
+    with pytest.raises(InputError, match=r"street\.poses is no pose file"):
+        CliRunner().invoke(city, ["poses", str(path)], catch_exceptions=False)
