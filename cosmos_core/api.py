@@ -409,11 +409,21 @@ class Cosmos:
         return tuple(log for log in logs if log.is_file())
 
     def resting(self) -> tuple[Rest, ...]:
-        """Slots that workers leave alone for a while, because batches failed there for a reason that is the host's."""
-        from cosmos_core.retry import rest_of
+        """Slots that workers leave alone for a while: batches failed there for a reason that is the host's, or it is full."""
+        from cosmos_core.retry import rest_of, rest_of_full
 
-        first = self.settings.queue.rest
-        rests = (rest_of(trouble, first, node=platform.node()) for trouble in self.store.troubles())
+        first, node = self.settings.queue.rest, platform.node()
+        full = {each.host: each for each in self.store.full_hosts()}
+        rests = [
+            rest_of_full(full[place], slot, first, node=node)
+            for place, slot in self._places()
+            if place in full
+        ]
+        rests += [
+            rest_of(trouble, first, node=node)
+            for trouble in self.store.troubles()
+            if trouble.host not in full
+        ]
         return tuple(rest for rest in rests if rest.seconds)
 
     def plan(self, *, order: str = "long") -> Plan:

@@ -18,6 +18,7 @@ import logging
 import shutil
 import threading
 import time
+from contextlib import closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -168,7 +169,7 @@ def carry(
     Raises:
         LeaseLost: another worker has it now; nothing of ours may be published any more.
         Interrupted: *stop* was set; the lease is given back and the job goes on.
-        OSError, StoreError: the disk or the store failed; the batch waits for its next holder.
+        OSError, StoreError: the disk or the store here failed; the batch waits for its next holder.
     """
     with Heart(site, lease) as heart:
         session = session_to(site, host)
@@ -233,12 +234,30 @@ def abandon(site: Site, lease: Lease, host: Host, reason: str) -> None:
         HostError: the host cannot be asked; nothing was moved.
     """
     if all(run.state is not State.RETURNED for run in site.store.held(lease)):
-        session = session_to(site, host)
-        try:
+        with closing(session_to(site, host)) as session:
             _clear(session, lease)
-        finally:
-            session.close()
     again_or_fail(site, lease, reason)
+
+
+def leave_full(site: Site, lease: Lease, host: Host, reason: str) -> bool:
+    """Queue the batch's runs again at no cost to them, since *host* has no room for their job; its slots rest now.
+
+    False, and nothing is done, when their job was begun: it goes on there.
+
+    Raises:
+        LeaseLost: another worker has it now.
+        HostError: the host cannot be asked; no run was moved.
+    """
+    held = site.store.held(lease)
+    if any(run.state is not State.PLACED for run in held):
+        return False
+    site.store.note_full(lease.batch.host, reason)
+    with closing(session_to(site, host)) as session:
+        _clear(session, lease)
+    for run in held:
+        _requeue(site, lease, run, reason, Blame.DISK)
+    site.store.finish(lease)
+    return True
 
 
 def _requests(site: Site, lease: Lease, runs: Iterable[Run]) -> tuple[dict[str, Request], dict[str, str]]:
@@ -310,6 +329,7 @@ def _launch(site: Site, lease: Lease, slot: Slot, session: Session, requests: di
         if not site.store.heartbeat(lease, seconds=site.settings.queue.lease):
             raise LeaseLost(f"another worker took batch {batch.id} over before its job was started")
         session.start(handle, job)
+        site.store.note_room(batch.host)
     elif handle is None or state is JobState.PUT:
         raise JobLost(f"host {batch.host} has no trace of job {key}")
     if state is not JobState.ACTIVE or not stays(backend, lease, slot, requests):
@@ -520,8 +540,7 @@ class _Harvest:
         self._tail.copy()
         folder = self._site.workspace.returned(launch.handle.key)
         folder.mkdir(parents=True, exist_ok=True)
-        with Gauge(self._site.store, self._lease, "home") as gauge:
-            fetched = launch.session.get(launch.handle, names, folder, report=gauge)
+        fetched = _bring(self._site, self._lease, launch, names, folder)
         placed = {each.path: each for each in fetched}
         if any(each.remote_digest not in {"", each.digest} for each in placed.values()):
             return
@@ -609,14 +628,27 @@ def _get(
         if stop.is_set():
             raise Interrupted(f"the outputs of batch {lease.batch.id} wait on their host")
         try:
-            with Gauge(site.store, lease, "home") as gauge:
-                return launch.session.get(launch.handle, names, folder, report=gauge)
+            return _bring(site, lease, launch, names, folder)
         except HostError as error:
-            if is_full(error):
-                raise
             log.warning("host %s: %s; fetching again in %.0f s", lease.batch.host, error, backoff)
             stop.wait(backoff)
             backoff = min(backoff * 2, LONGEST_BACKOFF)
+
+
+def _bring(site: Site, lease: Lease, launch: Launch, names: Sequence[str], folder: Path) -> Sequence[Placed]:
+    """Fetch *names* once.
+
+    Raises:
+        HostError: the line is lost, or the host refuses.
+        OSError: the disk here is full.
+    """
+    try:
+        with Gauge(site.store, lease, "home") as gauge:
+            return launch.session.get(launch.handle, names, folder, report=gauge)
+    except HostError as error:
+        if is_full(error):
+            raise OSError(errno.ENOSPC, str(error)) from error
+        raise
 
 
 def _judge(

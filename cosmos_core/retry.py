@@ -7,6 +7,8 @@
   attempts are kept; the first that passes is published.
 - A campaign whose outputs keep failing one check is paused, and a person looks.
 - A slot whose batches fail one after the other rests, longer and longer, and then is tried with a single run.
+- A host whose disk has no room for a job rests with all its slots, and then is tried with a single run. That costs the
+  job's runs nothing.
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     from cosmos_core.errors import Finding
     from cosmos_core.run import Attempt, Run
     from cosmos_core.settings import RetrySettings
-    from cosmos_core.store import Ruled, Trouble
+    from cosmos_core.store import Full, Ruled, Trouble
 
 LONGEST_REST = 3600.0
+LONGEST_WAIT = 600.0
+"""Seconds: how long a host rests at most that only waits for room on its disk."""
 _LARGEST_SEED = 2**31 - 1000
 """A little below the largest, since models count on from it for each pass."""
 
@@ -45,7 +49,7 @@ _HOST = re.compile(
     r"|Driver/library version mismatch"
     r"|GPU is lost|fallen off the bus"
     r"|Unable to determine the device handle for GPU"
-    r"|No space left on device"
+    r"|[Nn]o space left on device"
 )
 
 
@@ -76,16 +80,21 @@ class Rest:
 
     slot: str
     """Its name, with the machine's where that is another one."""
+    is_full: bool = False
+    """All slots of its host rest, because the host's disk had no room for a job."""
     seconds: float
     """From now on; 0 when it may be tried."""
     failed: int
-    """How many batches failed there in a row."""
+    """How many batches failed there in a row; on any slot of its host, when that is full."""
     reason: str
     """Of the last one."""
 
     def __str__(self) -> str:
         short = self.seconds < 120
         span = f"{math.ceil(self.seconds)} s" if short else f"{math.ceil(self.seconds / 60)} min"
+        if self.is_full:
+            host = self.slot.rpartition("/")[0]
+            return f"host {host} rests for {span} and is tried again then, because its disk is full: {self.reason}"
         return f"slot {self.slot} rests for {span}, because {self.failed} batches in a row failed there: {self.reason}"
 
 
@@ -96,6 +105,21 @@ def rest_of(trouble: Trouble, first: float, *, node: str = "") -> Rest:
         seconds=max(0.0, rest(trouble.count, first) - trouble.ago),
         failed=trouble.count,
         reason=trouble.reason,
+    )
+
+
+def rest_of_full(full: Full, slot: int, first: float, *, node: str = "") -> Rest:
+    """How long a slot of a *full* host rests: *first*, then as long as the host is known to be full, so twice each time.
+
+    It does not matter how many of its slots find that out at once. *node* is as in :func:`rest_of`.
+    """
+    whole = min(max(first, full.span), LONGEST_WAIT)
+    return Rest(
+        slot=f"{full.host.removesuffix(f'@{node}')}/{slot}",
+        is_full=True,
+        seconds=max(0.0, whole - full.ago),
+        failed=full.count,
+        reason=full.reason,
     )
 
 

@@ -82,6 +82,8 @@ class Blame(StrEnum):
     """The GPU's memory was too small for it: a kind of GPU with more may succeed."""
     BATCH = "batch"
     """It was never begun: another run of its batch ended the job."""
+    DISK = "disk"
+    """It was never begun: the disk of its host had no room for the job."""
 
 
 FINAL = frozenset({State.SEALED, State.REJECTED, State.FAILED, State.BLOCKED, State.CANCELLED})

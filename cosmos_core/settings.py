@@ -50,7 +50,8 @@ class QueueSettings:
     )
     rest: float = _field(
         30.0,
-        "seconds a slot rests after its second failure in a row that is the host's; then twice as long each time",
+        "seconds a slot rests after its second failure in a row that is the host's, or a host when its disk is full; then "
+        "twice as long each time",
     )
     batch: int = _field(100, "the most runs in one batch")
 

@@ -17,6 +17,7 @@ from collections import Counter
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -32,6 +33,7 @@ from cosmos_core.dispatch import (
     abandon,
     carry,
     is_full,
+    leave_full,
     session_to,
 )
 from cosmos_core.errors import (
@@ -52,7 +54,6 @@ from cosmos_core.store import PARKED, LeaseLost, StoreGone
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
 
     from cosmos_core.errors import Finding
     from cosmos_core.feed import Next
@@ -266,11 +267,18 @@ class Worker:
         return None
 
     def _look_for_trouble(self) -> None:
-        """Let seats rest whose last batches failed for a reason that is their host's, and say so."""
+        """Let seats rest whose last batches failed for a reason that is their host's, or whose host is full.
+
+        The first is said here, the other was when it was found.
+        """
         found = {(trouble.host, trouble.slot): trouble for trouble in self._site.store.troubles()}
+        full = {each.host: each for each in self._site.store.full_hosts()}
+        first = self._site.settings.queue.rest
         for seat in self._seats:
+            if seat.place in full:
+                seat.rest = retry.rest_of_full(full[seat.place], seat.slot.index, first, node=platform.node())
+                continue
             trouble = found.get((seat.place, seat.slot.index))
-            first = self._site.settings.queue.rest
             seat.rest = retry.rest_of(trouble, first, node=platform.node()) if trouble else None
             if trouble is None:
                 self._told = {told for told in self._told if told[0] != seat.slot.name}
@@ -355,14 +363,18 @@ class Worker:
             log.warning("%s", sentence)
 
     def _is_idle(self) -> bool:
-        """Nothing waits that our slots could take, and no batch on our hosts is open but those we gave up."""
+        """Nothing waits that our slots could take, and no batch on our hosts is open but those we gave up.
+
+        Nobody knows when there will be room on a host that is full.
+        """
         places = {seat.place for seat in self._seats}
         with self._lock:
             try:
                 if self._site.store.paused() is not None:
                     return True
                 held = [lease for lease in self._site.store.leases() if lease.host in places]
-                return all(map(self._is_given_up, held)) and not self._plan(self._seats).batches
+                able = [seat for seat in self._seats if seat.rest is None or not seat.rest.is_full]
+                return all(map(self._is_given_up, held)) and not self._plan(able).batches
             except StoreGone:
                 raise
             except StoreError as error:
@@ -451,9 +463,12 @@ class Seat:
 
     def _hold_back(self, lease: Lease, error: BaseException) -> None:
         """Leave the batch as *error* demands: with the queue paused, for another try, or without its runs."""
-        if is_full(error):
+        if is_full(error) and (isinstance(error, OSError) or self._shares_our_disk()):
             log.warning("batch %s waits: %s", lease.batch.id, error)
             self._let_go(lease, pause=f"a disk is full: {error}")
+        elif is_full(error) and isinstance(error, HostError):
+            log.warning("host %s is full, its slots rest: %s", self._host.name, error)
+            self._let_go(lease, full=str(error))
         elif isinstance(error, HostError | StoreError | VerifyError) or _is_of_the_machine(error):
             log.warning("batch %s waits: %s", lease.batch.id, error)
             self._let_go(lease)
@@ -464,6 +479,17 @@ class Seat:
             log.error("batch %s failed in a way nobody foresaw", lease.batch.id, exc_info=error)
             self._let_go(lease, blame=_sentence(error))
 
+    def _shares_our_disk(self) -> bool:
+        """Whether what is full on the host is full here too."""
+        if not reach.is_here(self.site.plugins, self._host):
+            return False
+        ours = self.site.workspace.root
+        theirs = Path(self._host.root).expanduser() if self._host.root else ours
+        try:
+            return theirs.stat().st_dev == ours.stat().st_dev
+        except OSError:
+            return True
+
     def _park(self, lease: Lease, reasons: Mapping[str, str]) -> None:
         """Leave outputs that cannot be verified to be tried again, longer and longer after each try."""
         wait = max(0.5, self.site.settings.queue.poll) * 2 ** self._tries[lease.batch.id]
@@ -473,14 +499,16 @@ class Seat:
         except StoreError as error:
             log.warning("batch %s is left until its lease runs out: %s", lease.batch.id, error)
 
-    def _let_go(self, lease: Lease, *, pause: str = "", blame: str = "") -> None:
-        """Leave the batch to whoever comes next: with its runs, or without them when they are to blame."""
+    def _let_go(self, lease: Lease, *, pause: str = "", full: str = "", blame: str = "") -> None:
+        """Leave the batch to whoever comes next: with its runs, or without them when they, or a full host, are to blame."""
         store = self.site.store
         try:
             if pause:
                 store.pause(pause)
             if blame:
                 abandon(self.site, lease, self._host, blame)
+            if full and leave_full(self.site, lease, self._host, full):
+                return
             store.expire([self.site.owner])
         except StoreGone:
             raise

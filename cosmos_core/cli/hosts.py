@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cosmos_core.errors import Finding
     from cosmos_core.extend import Transport
     from cosmos_core.hosts import Host
+    from cosmos_core.retry import Rest
     from cosmos_core.store import Holding
 
 
@@ -127,8 +128,10 @@ def each(asked: Asked) -> None:
 def _list(asked: Asked) -> None:
     with asked.open() as cosmos:
         hosts, open_ = cosmos.settings.each_host(), cosmos.store.leases()
+        resting = cosmos.resting()
     busy = {host.name: [lease for lease in open_ if _is_on(lease, host)] for host in hosts}
-    asked.answer({"hosts": [_facts(host, busy[host.name]) for host in hosts]})
+    rests = {host.name: [rest for rest in resting if _rests_on(rest, host)] for host in hosts}
+    asked.answer({"hosts": [_facts(host, busy[host.name]) | {"resting": rests[host.name]} for host in hosts]})
     rows = [
         (
             say.strong(host.name),
@@ -140,7 +143,12 @@ def _list(asked: Asked) -> None:
         )
         for host in hosts
     ]
-    asked.tell(say.table(rows, ("host", "by", "address", "folder", "busy", "GPUs")))
+    asked.tell(
+        say.paragraphs(
+            say.table(rows, ("host", "by", "address", "folder", "busy", "GPUs")),
+            say.resting([rest for each in rests.values() for rest in each]),
+        )
+    )
 
 
 @subcommand(command, "show", examples="cosmos hosts show gpu1")
@@ -323,6 +331,10 @@ def _find(cosmos: Cosmos, name: str) -> Host:
 
 def _is_on(lease: Holding, host: Host) -> bool:
     return lease.host.partition("@")[0] == host.name
+
+
+def _rests_on(rest: Rest, host: Host) -> bool:
+    return rest.slot.rpartition("/")[0].partition("@")[0] == host.name
 
 
 def _facts(host: Host, held: Sequence[Holding]) -> dict[str, Any]:

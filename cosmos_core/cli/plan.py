@@ -82,8 +82,8 @@ def command(asked: Asked, order: str) -> None:
     )
     for name, why in campaigns.items():
         asked.note(f"campaign {name} is paused: {why or 'by hand'}; its runs are not planned")
-    for rest in resting:
-        asked.note(f"{rest}")
+    for told in dict.fromkeys(map(str, resting)):
+        asked.note(told)
     if paused is not None:
         asked.note(f"the queue is paused: {paused or 'by hand'}; resume it: cosmos queue resume")
 

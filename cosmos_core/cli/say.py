@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cosmos_core.errors import Finding
+    from cosmos_core.retry import Rest
     from cosmos_core.run import Artifact, Run
     from cosmos_core.store import Traffic
 
@@ -258,6 +259,11 @@ def traffic(moving: Traffic | None) -> str:
     if moving.seconds_left is not None:
         parts.append(f"{duration(moving.seconds_left)} left")
     return ", ".join(parts)
+
+
+def resting(rests: Iterable[Rest]) -> str:
+    """Which slots are left alone, how long and why; those of a full host in one sentence."""
+    return "\n".join(f"{word('warn')}  {told}" for told in dict.fromkeys(map(str, rests)))
 
 
 def paragraphs(*blocks: str) -> str:

@@ -126,6 +126,7 @@ _UNCOUNTED = {
     Blame.HOST: " (the host's failure)",
     Blame.MEMORY: " (not counted)",
     Blame.BATCH: " (not counted)",
+    Blame.DISK: " (not counted)",
 }
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
-    from cosmos_core.retry import Rest
     from cosmos_core.run import Artifact, Run
     from cosmos_core.store import Holding, Traffic
 
@@ -80,7 +79,7 @@ def render(found: dict[str, Any]) -> str:
         _counts(found),
         _paused(found["paused"]),
         paused_campaigns(found["paused_campaigns"]),
-        resting(found["resting"]),
+        say.resting(found["resting"]),
         _room(found["free"]),
         _working(found["leases"], found["runs"]),
         _latest(found["sealed"]),
@@ -113,11 +112,6 @@ def paused_campaigns(campaigns: Mapping[str, str]) -> str:
         f"resume it: cosmos queue resume --campaign {shlex.quote(name)}"
         for name, why in campaigns.items()
     )
-
-
-def resting(rests: Sequence[Rest]) -> str:
-    """Which slots are left alone, how long and why."""
-    return "\n".join(f"{say.word('warn')}  {rest}" for rest in rests)
 
 
 def _room(free: int) -> str:

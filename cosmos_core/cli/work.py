@@ -69,8 +69,10 @@ def command(asked: Asked, until_idle: bool, inbox: bool, order: str) -> None:
             except VerifyError as error:
                 unverified = error
         paused = cosmos.store.paused()
-    asked.line({"ended": moves.ended, "paused": paused})
+        resting = cosmos.resting()
+    asked.line({"ended": moves.ended, "paused": paused, "resting": resting})
     asked.tell(_summary(moves.ended, paused))
+    asked.tell(say.resting(resting))
     if unverified is not None:
         raise unverified
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from cosmos_core import canonical
 from cosmos_core.errors import Level
 from cosmos_core.run import Artifact, Attempt, Blame, State
 from cosmos_core.store import rows
 from cosmos_core.store.claims import OCCUPIES, PAUSED, PAUSED_CAMPAIGN
 from cosmos_core.store.hashes import Hashes
 from cosmos_core.store.opened import Opened
-from cosmos_core.store.records import Event, Ruled, Server, Timed, Trouble, Underway
+from cosmos_core.store.records import Event, Full, Ruled, Server, Timed, Trouble, Underway
 from cosmos_core.store.schema import artifact, attempt, batch, event, now, run, setting
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ _AT_ONCE = 1.0
 """Seconds within which the runs that a batch began with were all placed, in one transaction."""
 _DAY = 86400.0
 _RESUMED = "resumed campaign: "
+_FULL = "full host: "
 
 
 class Journal(Opened):
@@ -232,11 +235,11 @@ class Journal(Opened):
         return tuple(_trouble(latest) for latest in slots.values() if latest[0].failed)
 
     def tries_in_trouble(self, run_ids: Sequence[str]) -> Mapping[str, tuple[tuple[str, int], ...]]:
-        """Host and slot of each attempt at these runs that failed for a reason that was the host's."""
+        """Host and slot of each attempt at these runs that failed for a reason that was the host's, or its disk's."""
         asked = (
             sa.select(attempt.c.run, batch.c.host, batch.c.slot)
             .join_from(attempt, batch)
-            .where(attempt.c.run.in_(run_ids), attempt.c.blame == Blame.HOST)
+            .where(attempt.c.run.in_(run_ids), attempt.c.blame.in_([Blame.HOST, Blame.DISK]))
             .order_by(attempt.c.number)
         )
         tries: dict[str, tuple[tuple[str, int], ...]] = {}
@@ -244,6 +247,41 @@ class Journal(Opened):
             for name, host, slot in connection.execute(asked):
                 tries[name] = (*tries.get(name, ()), (host, slot))
         return tries
+
+    def note_full(self, host: str, reason: str) -> None:
+        """Note that the disk of *host* had no room for a job just now, for *reason*."""
+        name = _FULL + host
+        with self._db.write() as connection:
+            clock = float(connection.execute(sa.select(now())).scalar_one())
+            known = connection.execute(sa.select(setting.c.value).where(setting.c.name == name)).scalar()
+            before = json.loads(known) if known else {}
+            if clock - before.get("last", 0.0) > _DAY:
+                before = {}
+            told = {
+                "count": before.get("count", 0) + 1,
+                "first": before.get("first", clock),
+                "last": clock,
+                "reason": reason,
+            }
+            value = rows.storable(canonical.dumps(told))
+            # Slots of one host find it full at the same moment.
+            connection.execute(rows.insert_new(connection, setting).values(name=name, value=value))
+            connection.execute(sa.update(setting).where(setting.c.name == name).values(value=value))
+
+    def note_room(self, host: str) -> None:
+        """Note that the disk of *host* had room for a job."""
+        if any(full.host == host for full in self.full_hosts()):
+            with self._db.write() as connection:
+                connection.execute(sa.delete(setting).where(setting.c.name == _FULL + host))
+
+    def full_hosts(self) -> tuple[Full, ...]:
+        """Hosts whose disk had no room for the last job that was to be put there."""
+        asked = sa.select(setting.c.name, setting.c.value, now().label("now"))
+        with self._db.read() as connection:
+            found = connection.execute(
+                asked.where(setting.c.name.startswith(_FULL, autoescape=True)).order_by(setting.c.name)
+            ).all()
+        return tuple(_full(row.name.removeprefix(_FULL), json.loads(row.value), row.now) for row in found)
 
     def ruled(self, campaign: str) -> tuple[Ruled, ...]:
         """What was ruled of the outputs of a campaign's runs since it was last resumed, in that order."""
@@ -297,6 +335,16 @@ class Journal(Opened):
         """Why the queue is paused, perhaps an empty text; None when it is not."""
         with self._db.read() as connection:
             return connection.execute(sa.select(setting.c.value).where(setting.c.name == PAUSED)).scalar()
+
+
+def _full(host: str, told: Mapping[str, Any], clock: float) -> Full:
+    return Full(
+        host=host,
+        count=told["count"],
+        span=told["last"] - told["first"],
+        ago=clock - told["last"],
+        reason=told["reason"],
+    )
 
 
 def _trouble(latest: Sequence[Any]) -> Trouble:

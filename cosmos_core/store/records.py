@@ -213,6 +213,20 @@ class Trouble:
 
 
 @attrs.frozen(kw_only=True)
+class Full:
+    """A host whose disk had no room for a job, and for none since."""
+
+    host: str
+    count: int
+    """How often in a row."""
+    span: float
+    """Seconds from the first time to the last."""
+    ago: float
+    """Seconds since the last time."""
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class Event:
     """One move of one run, written in the transaction that moved it."""
 

@@ -207,3 +207,15 @@ def find(connection: sa.Connection, ref: str, *, lock: bool = False) -> Any:
         shown = ", ".join(names[: _CANDIDATES - 1]) + (", …" if len(names) == _CANDIDATES else "")
         raise InputError(f"{ref!r} may be any of the runs {shown}", hint="write more of the id")
     return rows[0]
+
+
+def insert_new(connection: sa.Connection, table: sa.Table) -> sa.Insert:
+    """An insert that leaves alone what is there under the same key."""
+    # Importing PostgreSQL's dialect takes longer than opening a store on SQLite.
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table).on_conflict_do_nothing()

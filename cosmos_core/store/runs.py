@@ -231,23 +231,11 @@ def _check_tags(tags: Iterable[str]) -> None:
 def _known(connection: sa.Connection, token: str, ids: list[str]) -> list[str] | None:
     """The runs that *token* brought first; None when this is the first time, which is noted at once."""
     # Inserting first lets a second caller with the token wait for the first one to commit.
-    noted = _insert_new(connection, submission).values(token=token, runs=json.dumps(ids), at=now())
+    noted = rows.insert_new(connection, submission).values(token=token, runs=json.dumps(ids), at=now())
     if connection.execute(noted.returning(submission.c.token)).one_or_none() is not None:
         return None
     known = connection.execute(sa.select(submission.c.runs).where(submission.c.token == token)).scalar_one()
     return list(json.loads(known))
-
-
-def _insert_new(connection: sa.Connection, table: sa.Table) -> sa.Insert:
-    """An insert that leaves alone what is there under the same key."""
-    # Importing PostgreSQL's dialect takes longer than opening a store on SQLite.
-    if connection.dialect.name == "sqlite":
-        from sqlalchemy.dialects import sqlite
-
-        return sqlite.insert(table).on_conflict_do_nothing()
-    from sqlalchemy.dialects import postgresql
-
-    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 def _refuse_taken(connection: sa.Connection, ids: list[str]) -> None:
@@ -263,7 +251,7 @@ def _insert(connection: sa.Connection, runs: Sequence[NewRun]) -> None:
     if not runs:
         return
     specs = [{"digest": each.spec.digest, "body": canonical.dumps(each.spec)} for each in runs]
-    connection.execute(_insert_new(connection, spec), specs)
+    connection.execute(rows.insert_new(connection, spec), specs)
     clock = connection.execute(sa.select(now())).scalar_one()
     connection.execute(sa.insert(run), [_run_values(each, clock) for each in runs])
     seqs = _seqs(connection, [each.id for each in runs])

@@ -155,6 +155,23 @@ def test_hosts_are_listed_with_what_is_busy(say, wire):
     assert "0/2" in say("hosts", "list").out
 
 
+def test_a_full_host_is_said_once_wherever_slots_are_shown(say, wire):
+    """All of its slots rest for one reason; a program finds each slot."""
+    from cosmos_core.api import Cosmos
+
+    say("hosts", "add", "gpu1", URL, "--gpus", 2)
+    wire.settings.write_text(wire.settings.read_text().replace("[queue]", "[queue]\nrest = 600"))
+    with Cosmos(wire.root) as cosmos:
+        cosmos.store.note_full("gpu1", "No space left on device")
+    listed = {each["name"]: each for each in say("hosts", "--json").facts["hosts"]}
+    said = [say("hosts").out, say("status").out]
+
+    assert ["gpu1/0", "gpu1/1"] == [rest["slot"] for rest in listed["gpu1"]["resting"]]
+    assert [] == listed["local"]["resting"]
+    assert [1, 1] == [text.count("because its disk is full: No space left on device") for text in said]
+    assert [1, 1] == [text.count("host gpu1 rests for") for text in said]
+
+
 def test_a_check_says_each_thing_with_what_to_do(say, wire):
     """A warning is no failure; a host that cannot be reached is."""
     say("hosts", "add", "gpu1", URL)

@@ -12,9 +12,25 @@ from cosmos_core.errors import Remedy, fail
 from cosmos_core.run import Attempt, State, new_id
 from cosmos_core.settings import RetrySettings
 from cosmos_core.spec import Prompt, Spec
-from cosmos_core.store import NewRun, Ruled
+from cosmos_core.store import Full, NewRun, Ruled
 from cosmos_core.testing import double
 from cosmos_core.work import Worker
+
+
+@pytest.mark.parametrize(
+    ("span", "ago", "seconds"),
+    [(0.0, 0.0, 30.0), (0.0, 20.0, 10.0), (120.0, 0.0, 120.0), (5000.0, 0.0, 600.0), (0.0, 31.0, 0.0)],
+)
+def test_a_full_host_rests_as_long_as_it_is_known_to_be_full(span, ago, seconds):
+    """
+    At least the settings' rest and at most ten minutes, however many of its slots found that out.
+    """
+    full = Full(host="gpu", count=8, span=span, ago=ago, reason="No space left on device")
+    rest = retry.rest_of_full(full, 3, 30.0)
+
+    assert ("gpu/3", seconds, True) == (rest.slot, rest.seconds, rest.is_full)
+    assert str(rest).startswith("host gpu rests for ")
+    assert "because its disk is full: No space left on device" in str(rest)
 
 
 @pytest.fixture

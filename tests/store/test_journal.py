@@ -270,6 +270,35 @@ def test_a_slot_is_in_trouble_while_its_batches_fail_for_the_hosts_reasons(store
     assert {run.id: (("local", 1),) * 3} == store.tries_in_trouble([run.id])
 
 
+def test_a_full_host_is_known_until_it_had_room(store):
+    """
+    Whoever finds it full again adds to one record with the latest reason; room for one job ends it, of that host alone.
+    """
+    store.note_full("gpu", "no room")
+    store.note_full("gpu", "still no room")
+    store.note_full("far", "no room there")
+    far, gpu = store.full_hosts()
+
+    assert ("gpu", 2, "still no room") == (gpu.host, gpu.count, gpu.reason)
+    assert 0 <= gpu.span < 60
+    assert 0 <= gpu.ago < 60
+    assert ("far", 1, 0.0) == (far.host, far.count, far.span)
+    assert store.paused() is None
+    store.note_room("gpu")
+    assert ["far"] == [full.host for full in store.full_hosts()]
+
+
+def test_a_try_that_a_full_disk_ended_is_no_trouble_of_the_slot(store, accept, take):
+    """
+    It is told for the whole host, once; where the run was tried is known all the same.
+    """
+    (run,) = accept()
+    _fail(store, take(slot=1), blame=Blame.DISK)
+
+    assert () == store.troubles()
+    assert {run.id: (("local", 1),)} == store.tries_in_trouble([run.id])
+
+
 def test_a_run_that_never_returned_is_no_measurement(store, accept, take):
     """
     How long it took to fail says nothing about how long a video takes.

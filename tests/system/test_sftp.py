@@ -9,11 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import attrs
 import pytest
 
-from cosmos_core.run import State, new_id
+from cosmos_core import settings
+from cosmos_core.run import Blame, State, new_id
 from cosmos_core.spec import Prompt, Spec
 from cosmos_core.store import NewRun
 from cosmos_core.testing import double
@@ -50,8 +53,6 @@ def root(tmp_path):
 @pytest.fixture
 def cosmos(cosmos, sshd, root):
     """The workspace, with one host, which is behind the server, and the double on offer."""
-    from cosmos_core import settings
-
     words = {"root": str(root), "config": str(sshd.config), "python": sys.executable}
     with cosmos.workspace.settings.open("a") as file:
         file.write(HOSTS.format(**{name: json.dumps(value) for name, value in words.items()}))
@@ -63,8 +64,6 @@ def cosmos(cosmos, sshd, root):
 @pytest.fixture
 def other(cosmos, root, tmp_path):
     """A second machine, ``far``, with a server, a key and a root of its own; the roots of both."""
-    from cosmos_core import settings
-
     server = Sshd(tmp_path / "other-sshd")
     server.start()
     folder = tmp_path / "farther away"
@@ -266,28 +265,71 @@ def test_a_host_that_goes_away_costs_the_other_nothing(cosmos, submit, worker, o
     assert {(State.SEALED, 1)} == {(run.state, run.attempt) for run in after}
 
 
+def lay_heavy(cosmos):
+    """An input of the double that the tiny disk has no room for."""
+    (cosmos.workspace.root / "heavy.bin").write_bytes(os.urandom(12_000_000))
+
+
+def fill(folder):
+    """Take what room there is on a disk with a file in *folder*."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as out, suppress(OSError):
+        while out.write(b"\0" * 65536):
+            pass
+    return filler
+
+
 def _on(cosmos, host):
     return [run for lease in cosmos.store.leases() if lease.host == host for run in lease.runs]
 
 
-def test_a_host_whose_disk_is_full_makes_the_run_wait(cosmos, submit, worker, tiny, root):
-    """The queue pauses with the reason and no attempt is lost; with room again, and the word, the run is sealed."""
-    heavy = cosmos.workspace.root / "heavy.bin"
-    heavy.write_bytes(os.urandom(12_000_000))
-    (run,) = submit("a street")
+def test_a_host_whose_disk_is_full_rests_alone(cosmos, submit, worker, tiny, other):
+    """The other host takes all the work and nothing is paused; who asks is told which host is full, and no try is lost."""
+    lay_heavy(cosmos)
+    text = cosmos.workspace.settings.read_text()
+    cosmos.workspace.settings.write_text(text.replace("[queue]", "[queue]\nrest = 600"))
+    object.__setattr__(cosmos, "settings", settings.load(cosmos.workspace))
+    runs = submit(*["a street"] * 4)
     ended(worker())
-    waits = cosmos.store.run(run.id)
+    after = [cosmos.store.run(run.id) for run in runs]
+    tries = [each for run in runs for each in cosmos.store.attempts(run.id)]
+    (full,) = cosmos.store.full_hosts()
+    rests = [rest for rest in cosmos.resting() if rest.is_full]
 
-    assert "No space left on device" in (cosmos.store.paused() or "")
-    assert (State.PLACED, 1) == (waits.state, waits.attempt)
-    assert [] == list((root / "jobs").iterdir())
-    heavy.write_bytes(os.urandom(1_000_000))
-    for part in (root / "tmp").iterdir():
-        part.unlink()
-    cosmos.store.resume()
-    ended(worker())
+    assert [State.SEALED] * 4 == [run.state for run in after]
+    assert cosmos.store.paused() is None
+    assert "No space left on device" in full.reason
+    assert "gpu" == full.host
+    assert {"gpu": Blame.DISK, "far": Blame.RUN} == {each.host: each.blame for each in tries}
+    assert ["gpu/0", "gpu/1"] == [rest.slot for rest in rests]
+    assert [] == list((tiny / "jobs").iterdir())
 
-    assert (State.SEALED, 1) == (cosmos.store.run(run.id).state, cosmos.store.run(run.id).attempt)
+
+def test_a_full_host_comes_back_by_itself(cosmos, submit, tiny, wait_for):
+    """It is tried again and again while it rests in between; once there is room its run is sealed without a word."""
+    queue = attrs.evolve(cosmos.settings.queue, rest=0.2)
+    object.__setattr__(cosmos, "settings", attrs.evolve(cosmos.settings, queue=queue))
+    (first,) = submit("a square")
+    stop = threading.Event()
+    thread = threading.Thread(target=Worker(cosmos.site, stop=stop).work)
+    thread.start()
+    try:
+        wait_for(lambda: cosmos.store.run(first.id).state.is_final and not cosmos.store.leases())
+        filler = fill(tiny)
+        (run,) = submit("a street")
+        wait_for(lambda: any(full.count >= 2 for full in cosmos.store.full_hosts()))
+        filler.unlink()
+        wait_for(lambda: cosmos.store.run(run.id).state.is_final)
+    finally:
+        stop.set()
+        thread.join()
+    *before, last = cosmos.store.attempts(run.id)
+
+    assert State.SEALED == cosmos.store.run(run.id).state
+    assert {Blame.DISK} == {each.blame for each in before}
+    assert State.SEALED == last.state
+    assert () == cosmos.store.full_hosts()
+    assert cosmos.store.paused() is None
 
 
 def test_a_run_is_cancelled_on_its_host(cosmos, submit, worker, root, wait_for):
