@@ -14,7 +14,15 @@ from cosmos_core.errors import CosmosError, Finding, InputError, Level, RefusedE
 from cosmos_core.extend import Backend
 from cosmos_core.plugins import options
 from cosmos_core.run import new_id
-from cosmos_core.spec import LARGEST_SEED, MOST_SECONDS, Prompt, Spec, controls, suggest_name
+from cosmos_core.spec import (
+    LARGEST_SEED,
+    MOST_SECONDS,
+    Prompt,
+    Spec,
+    controls,
+    suggest_name,
+    variables_review,
+)
 from cosmos_core.store.records import NewRun
 
 if TYPE_CHECKING:
@@ -108,7 +116,14 @@ def accept_child(site: Open, parent: Run, spec: Spec, *, token: str) -> Run:
     """Queue what a step made of *parent*'s artifact."""
     backend = site.plugins.find(Backend, spec.backend)
     with site.plugins.blame(backend, "looking at a request"):
-        new = _new_run(backend, spec, name=parent.name, parent=parent.id, campaign=parent.campaign)
+        new = _new_run(
+            backend,
+            spec,
+            name=parent.name,
+            shows=parent.shows,
+            parent=parent.id,
+            campaign=parent.campaign,
+        )
     return site.store.accept([new], token=token)[0]
 
 
@@ -144,6 +159,7 @@ def _run_of(ask: Ask, backend: Backend, spec: Spec, name: str, ref: str) -> NewR
         name=name,
         prompt_ref=ref,
         tags=ask.tags,
+        shows=ask.shows,
         priority=ask.priority,
         parent=ask.parent,
         campaign=ask.campaign,
@@ -238,6 +254,7 @@ def _ask_review(ask: Ask) -> Iterator[Finding]:
         )
     if ask.seconds is not None and ask.frames is not None:
         yield fail("both frames and seconds say how long it is", hint="keep one of them", where="frames")
+    yield from variables_review(ask.shows)
 
 
 def _backend_review(backend: Backend, spec: Spec, clip: Clip | None) -> Iterator[Finding]:

@@ -233,6 +233,7 @@ def _output(
         others=others,
         guardrail=record.guardrail if record else "none",
         sizes=sizes_of(checks),
+        shows=record.shows if record else (),
     )
     if digest:
         output.digest = digest

@@ -115,7 +115,7 @@ def _record(item: Exported) -> Record:
     record = read_record(artifact.path.parent) or _made_up(item)
     if record.digest != artifact.digest:
         record = _made_up(item)
-    return attrs.evolve(record, tags=run.tags, rating=run.rating, clip_folder="")
+    return attrs.evolve(record, tags=run.tags, shows=run.shows, rating=run.rating, clip_folder="")
 
 
 def _made_up(item: Exported) -> Record:

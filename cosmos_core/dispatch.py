@@ -678,6 +678,7 @@ def _judge(
         others=site.store.artifacts(),
         guardrail=found.guardrail,
         sizes=sizes_of(checks_of(site.plugins, site.settings)),
+        shows=run.shows,
     )
     _find_alike(site.store, output)
     before = run.state

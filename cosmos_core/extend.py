@@ -37,7 +37,7 @@ from cosmos_core.errors import (
 )
 from cosmos_core.hosts import Host, Slot
 from cosmos_core.run import Artifact, Batch, Blame, Judgement, Needs, Queued, Request, Review, Run
-from cosmos_core.spec import Control, Prompt, Spec
+from cosmos_core.spec import Control, Prompt, Spec, Variable
 from cosmos_core.submission import Ask
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ __all__ = [
     "Tick",
     "Transport",
     "Tunnel",
+    "Variable",
     "fail",
     "ok",
     "spoken",
@@ -580,6 +581,7 @@ class Output:
         recipes: Mapping[str, str] | None = None,
         guardrail: str = "none",
         sizes: Iterable[Size] = (),
+        shows: Iterable[Variable] = (),
     ) -> None:
         self.path = path
         self.expected = expected
@@ -595,6 +597,8 @@ class Output:
         self.guardrail = guardrail
         self.sizes = frozenset(sizes)
         """Those of larger pictures that come out of the one decode, for checks that look at them."""
+        self.shows = tuple(shows)
+        """What the video should show, as whoever asked for it said."""
 
     @property
     def name(self) -> str:

@@ -76,6 +76,7 @@ def _action(record: Record) -> dict[str, Any]:
             _property("verdict", str(record.verdict.ruling)),
             _property("guardrail", record.guardrail),
             *([_property("parent run", record.parent)] if record.parent else []),
+            *(_property(f"shows {each.name}", each.value) for each in record.shows),
             *(_property(f"weight {kind}", weight) for kind, weight in sorted(spec.weights.items())),
             *(
                 _property(f"version {program}", version)

@@ -19,7 +19,7 @@ import attrs
 from cosmos_core import canonical
 from cosmos_core.errors import Finding, InputError, Level, warn, worst
 from cosmos_core.extend import Expectation
-from cosmos_core.spec import Spec
+from cosmos_core.spec import Spec, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -105,6 +105,8 @@ class Record:
     parent: str = ""
     campaign: str = ""
     tags: tuple[str, ...] = ()
+    shows: tuple[Variable, ...] = ()
+    """What it should show."""
     rating: int | None = None
     host: str = ""
     slot: int = 0

@@ -25,7 +25,7 @@ import attrs
 
 from cosmos_core.clip import Clip
 from cosmos_core.errors import CosmosError, Finding
-from cosmos_core.spec import Spec
+from cosmos_core.spec import Spec, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -233,6 +233,8 @@ class Run:
     prompt_ref: str = ""
     """``name@version`` in the prompt library."""
     tags: tuple[str, ...] = ()
+    shows: tuple[Variable, ...] = ()
+    """What its video should show, as whoever asked for it said."""
     rating: int | None = None
     approval: Approval = Approval.OPEN
     """What a person said last, beside what the checks found."""

@@ -25,6 +25,10 @@ CONTROLS = ("depth", "edge", "seg", "vis", "hdmap", "lidar", "keypoint", "wsm")
 
 LARGEST_SEED = 2**31 - 1
 LONGEST_PROMPT_WORDS = 300
+LONGEST_VALUE = 200
+"""Characters of what a video should show."""
+VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,39}")
+"""A variable's name."""
 MOST_FRAMES = 1_000_000
 MOST_SECONDS = 86_400
 """A day: nobody means more, and no sum of frames overflows."""
@@ -75,6 +79,37 @@ class Control:
 
     kind: str
     weight: float = attrs.field(default=1.0, converter=float)
+
+
+@attrs.frozen(kw_only=True)
+class Variable:
+    """What a video should show of one kind, so that it can be asked about. It changes no pixel."""
+
+    name: str
+    """``weather``, ``scene``: letters, digits, ``.``, ``_`` and ``-``."""
+    value: str
+    """``heavy rain``: a few words that a picture can show."""
+    others: tuple[str, ...] = ()
+    """What it is in other videos that were asked for beside this one: the wrong answers of a question about it."""
+
+
+def variables_review(variables: Iterable[Variable]) -> Iterator[Finding]:
+    """What is wrong with *variables*, each finding at its name."""
+    seen: set[str] = set()
+    for each in variables:
+        if not VARIABLE.fullmatch(each.name):
+            hint = "letters, digits, . _ and -, at most 40 of them, the first a letter"
+            yield fail(f"{each.name!r:.60} cannot be the name of a variable", hint=hint, where="shows")
+        if each.name in seen:
+            yield fail(f"the variable {each.name} is there twice", where=f"shows.{each.name}")
+        if not each.value.strip() or len(each.value) > LONGEST_VALUE:
+            hint = f"a few words that a picture can show, at most {LONGEST_VALUE} characters"
+            yield fail(
+                f"what a video should show as {each.name} is {each.value!r:.60}",
+                hint=hint,
+                where=f"shows.{each.name}",
+            )
+        seen.add(each.name)
 
 
 def _by_kind(controls: Iterable[Control]) -> tuple[Control, ...]:

@@ -19,6 +19,7 @@ import attrs
 
 from cosmos_core import canonical
 from cosmos_core.errors import InputError
+from cosmos_core.spec import Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +50,8 @@ class Ask:
     options: dict[str, Any] = attrs.field(factory=dict)
     name: str = ""
     tags: tuple[str, ...] = ()
+    shows: tuple[Variable, ...] = ()
+    """What the video should show; a judge asks about it."""
     priority: int = 0
     parent: str = ""
     campaign: str = ""

@@ -172,6 +172,7 @@ def _record(run: Run, output: Output, verdict: Verdict, batch: Batch, plugins: P
         parent=run.parent,
         campaign=run.campaign,
         tags=run.tags,
+        shows=run.shows,
         host=batch.host,
         slot=batch.slot,
         job=batch.job_key or batch.key,

@@ -562,7 +562,7 @@ def campaign_page() -> str:
         "## The file",
         _keys(form.FILE),
         "## `defaults`",
-        "What every entry has unless it says otherwise. `set`, `vars`, `options` and `weights` are joined key by key.",
+        "What every entry has unless it says otherwise. `set`, `vars`, `shows`, `options` and `weights` are joined key by key.",
         _keys(form.DEFAULTS),
         "## An entry",
         "It has every key of `defaults`, and",
@@ -591,7 +591,7 @@ lies in the file's folder: parts in `scenes/`, `subjects/`, `environments/` and 
 that end in `.jinja2`, `.jinja` or `.j2`. `cosmos campaign schema` prints all this as a JSON schema."""
 
 EXPANDED = """\
-Under `matrix` and `zip` stand keys of an entry, such as `scene` or `seed`, and `set.NAME`, `vars.NAME`, `options.NAME` and `weights.NAME`; what they choose
+Under `matrix` and `zip` stand keys of an entry, such as `scene` or `seed`, and `set.NAME`, `vars.NAME`, `shows.NAME`, `options.NAME` and `weights.NAME`; what they choose
 wins over the entry. With both, each place of `zip` is combined with each combination of `matrix`. An id with `{{ … }}` is made for each definition; to
 one without, the chosen values are added: `E-night-drone`."""
 

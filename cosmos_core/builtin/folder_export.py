@@ -114,6 +114,7 @@ def row(item: Exported) -> dict[str, Any]:
         "height": artifact.height,
         "rating": run.rating,
         "tags": list(run.tags),
+        "shows": [f"{each.name}={each.value}" for each in run.shows],
         "review": str(run.approval),
         **_last_review(item),
         "score": min((each.score for each in item.judgements if each.score is not None), default=None),

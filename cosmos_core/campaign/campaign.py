@@ -152,6 +152,7 @@ class Campaign:
         before = self.status()
         missing = [each.wanted for each in before.standings if each.run is None]
         new = self._accept(missing, before)
+        self._say_shown(before)
         again = [
             each.run for each in before.bad() if each.run and each.run.state in AGAIN and not each.is_held
         ]
@@ -213,6 +214,16 @@ class Campaign:
             if known is None:
                 return self.site.store.accept([each.new for each in missing], token=token)
         raise AssertionError
+
+    def _say_shown(self, before: Status) -> None:
+        """What the file says now of what its videos show counts for those that are there, too."""
+        changed = {
+            each.run.id: each.wanted.new.shows
+            for each in before.standings
+            if each.run is not None and each.run.shows != each.wanted.new.shows
+        }
+        if changed:
+            self.site.store.say_shown(changed)
 
     def _retry(self, run: Run) -> Run:
         after = self.site.store.retry(run.id)

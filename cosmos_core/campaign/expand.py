@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,6 +18,7 @@ from cosmos_core.campaign.form import (
     FILE,
     NUMBER,
     PARTS,
+    TEXT,
     TOTALS,
     Report,
     near,
@@ -23,6 +26,7 @@ from cosmos_core.campaign.form import (
 from cosmos_core.campaign.marked import Node
 from cosmos_core.campaign.render import Renderer
 from cosmos_core.errors import Finding, Level, worst
+from cosmos_core.spec import LONGEST_VALUE, VARIABLE, Variable, variables_review
 from cosmos_core.submission import Ask
 
 if TYPE_CHECKING:
@@ -33,9 +37,15 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 100_000
 
+MOST_OTHERS = 9
+"""What else a variable could be, in a question about it."""
+
+_WORD = re.compile(r"[^\W\d_]{3}")
+_UNSHOWN = re.compile(r"[\d_]|[^\w ,.;'’()-]")
+"""What stands in ids, numbers, paths and programs, and in no few words about a picture."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _ID_HINT = "letters, digits, . _ and -, at most 100 of them, the first a letter or a digit"
-_JOINED = ("set", "vars", "options", "weights")
+_JOINED = ("set", "vars", "shows", "options", "weights")
 _NEVER_EXPANDED = {"id", "matrix", "zip"}
 
 Said = dict[str, Node]
@@ -139,7 +149,7 @@ class _Expander:
             counted = {"definitions": len({item.id for item in items}), "runs": len(items)}
             compare(totals, counted, self._report)
         findings = (*self._material.findings, *self._report.findings)
-        return Expansion(name=name, items=tuple(items), totals=totals, findings=gathered(findings))
+        return Expansion(name=name, items=_beside(items), totals=totals, findings=gathered(findings))
 
     @property
     def _failed(self) -> bool:
@@ -235,7 +245,7 @@ class _Expander:
             head, _, tail = key.partition(".")
             kind = ENTRY[head].kind if head in ENTRY and head not in _NEVER_EXPANDED else None
             if tail:
-                kind = {"weights": NUMBER}.get(head, ANYTHING)
+                kind = {"weights": NUMBER, "shows": TEXT}.get(head, ANYTHING)
             if kind is None or bool(tail) != (head in _JOINED):
                 others = ", ".join(f"{each}.NAME" for each in _JOINED)
                 self._report.fail(
@@ -286,7 +296,8 @@ class _Expander:
         words["id"] = name
         prompt, negative = self._prompt(said, words, where), self._text(said.get("negative"), words, where)
         called = self._called(pattern, words, seconds, where)
-        if prompt is None or negative is None or called is None:
+        shows = self._shows(said, words, where)
+        if prompt is None or negative is None or called is None or shows is None:
             return None
         plain = {key: node.plain for key, node in said.items() if key}
         ask = Ask(
@@ -301,6 +312,7 @@ class _Expander:
             options=plain.get("options", {}),
             name=called,
             tags=tuple(plain.get("tags", ())),
+            shows=shows,
             priority=plain.get("priority", 0),
             campaign=campaign,
         )
@@ -376,6 +388,26 @@ class _Expander:
     def _text(self, node: Node | None, words: Mapping[str, Any], where: str) -> str | None:
         return "" if node is None else self._render.text(str(node.value), words, node.where, where)
 
+    def _shows(self, said: Said, words: Mapping[str, Any], where: str) -> tuple[Variable, ...] | None:
+        """What the video should show; None, and a finding, when a text cannot be rendered or no picture could show it."""
+        if "shows" not in said:
+            own = {name: value for name, value in words["vars"].items() if VARIABLE.fullmatch(name)}
+            parts = {kind: str(said[kind].value) for kind in PARTS if kind in said}
+            found = ((name, _in_words(value)) for name, value in {**own, **parts}.items())
+            return tuple(Variable(name=name, value=value) for name, value in found if value)
+        made: list[Variable] = []
+        good = True
+        for name, node in said["shows"].value.items():
+            text = self._text(node, words, where)
+            good &= text is not None
+            if not text:
+                continue
+            made.append(Variable(name=name, value=" ".join(text.split())))
+            for finding in variables_review(made[-1:]):
+                self._report.fail(node.where, finding.message, finding.hint)
+                good = False
+        return tuple(made) if good else None
+
     def _refuse_equal_names(self, items: Iterable[Item]) -> None:
         """No id twice, and no two videos under one name: the second would take the place of the first."""
         ids: dict[str, Item] = {}
@@ -401,6 +433,42 @@ class _Expander:
                 self._report.fail(
                     item.entry, message, 'name: must tell them apart: "{{ id }}_{{ seconds }}s"'
                 )
+
+
+def _beside(items: Sequence[Item]) -> tuple[Item, ...]:
+    """The *items*, each variable of which knows what it is in others."""
+    values: dict[str, dict[str, None]] = {}
+    for item in items:
+        for each in item.ask.shows:
+            values.setdefault(each.name, {})[each.value] = None
+
+    @cache
+    def beside(name: str, value: str) -> Variable:
+        return Variable(name=name, value=value, others=_drawn(name, value, values[name]))
+
+    return tuple(
+        attrs.evolve(
+            item,
+            ask=attrs.evolve(item.ask, shows=tuple(beside(each.name, each.value) for each in item.ask.shows)),
+        )
+        for item in items
+    )
+
+
+def _drawn(name: str, value: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Some of the other *values*, the same whenever they are drawn, in the order in which they were said."""
+    others = [each for each in values if each.casefold() != value.casefold()]
+    drawn = sorted(others, key=lambda each: hashlib.sha256(f"{name}/{value}/{each}".encode()).digest())
+    return tuple(each for each in others if each in drawn[:MOST_OTHERS])
+
+
+def _in_words(value: object) -> str:
+    """*value* as a picture may show it; empty for ids, numbers, paths, and all else that no picture shows."""
+    if not isinstance(value, str):
+        return ""
+    words = value.split()
+    text = re.sub("[_-]+", " ", words[0]).strip() if len(words) == 1 else " ".join(words)
+    return text if len(text) <= LONGEST_VALUE and _WORD.search(text) and not _UNSHOWN.search(text) else ""
 
 
 def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

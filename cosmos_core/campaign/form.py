@@ -74,6 +74,11 @@ DURATIONS = Kind(
     {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_SECONDS}},
 )
 MAPPING = Kind("a mapping of keys to values", _is_mapping(), {"type": "object"})
+TEXTS = Kind(
+    "a mapping of words to texts",
+    _is_mapping(_is_text),
+    {"type": "object", "additionalProperties": {"type": "string"}},
+)
 NUMBERS = Kind(
     "a mapping of words to numbers",
     _is_mapping(_is_number),
@@ -110,6 +115,11 @@ DEFAULTS: Mapping[str, Key] = {
     "action": Key(NAME, "name of a part in `actions/`"),
     "set": Key(MAPPING, "values put in the place of a part's, by `kind.key`, such as `subject.description`"),
     "vars": Key(MAPPING, "values of your own for the templates, as `vars.name`"),
+    "shows": Key(
+        TEXTS,
+        "what a picture of the video shows, by name, in texts with `{{ … }}`: a judge asks about each. Without it the "
+        "names of the parts and the texts among `vars`, as far as they are words",
+    ),
     "durations": Key(
         DURATIONS,
         "seconds; one video for each. Without them a video is as long as its clip, or as its model makes it",
@@ -123,7 +133,7 @@ DEFAULTS: Mapping[str, Key] = {
     "tags": Key(NAMES, "tags of the runs"),
     "priority": Key(WHOLE, "higher goes first"),
 }
-"""What every entry has unless it says otherwise. ``set``, ``vars``, ``options`` and ``weights`` are joined key by key."""
+"""What every entry has unless it says otherwise. ``set``, ``vars``, ``shows``, ``options`` and ``weights`` are joined key by key."""
 
 ENTRY: Mapping[str, Key] = {
     "id": Key(

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,7 @@ def plan(asked: Asked, file: Path, order: str, every: bool) -> None:
             _asks(campaign, found),
             _costs(found),
             _room(found, free),
+            _shows(campaign),
             _prompts(campaign) if every else "",
             say.findings(campaign.warnings, indent=""),
         )
@@ -400,6 +402,21 @@ def _room(found: Outlook, free: int) -> str:
     return f"{mark}disk: about {say.size(found.bytes)} of video{guess}, {say.size(free)} are free"
 
 
+def _shows(campaign: Campaign) -> str:
+    """What a judge will ask about, each variable with what it is and in how many videos."""
+    values: dict[str, Counter[str]] = {}
+    for each in campaign.wanted:
+        for variable in each.new.shows:
+            values.setdefault(variable.name, Counter())[variable.value] += 1
+    columns = max(40, shutil.get_terminal_size().columns - 24)
+    rows = [
+        (name, say.one_line(say.words(f"{value} ({many:,})" for value, many in counts.items()), columns))
+        for name, counts in values.items()
+    ]
+    title = "a judge can ask what each video shows (cosmos reason):"
+    return f"{title}\n{say.table(rows, indent='  ')}" if rows else ""
+
+
 def _prompts(campaign: Campaign) -> str:
     columns = max(30, shutil.get_terminal_size().columns - 40)
     rows = [
@@ -422,6 +439,7 @@ def _video(name: str, wanted: Any) -> dict[str, Any]:
         "entry": wanted.item.entry,
         "recipe": wanted.recipe,
         "passes": wanted.passes,
+        "shows": wanted.new.shows,
         "spec": wanted.new.spec,
         "expected": wanted.expected,
     }

@@ -102,6 +102,7 @@ def _request(run: Run) -> list[tuple[str, str]]:
         ("video", f"{say.many(spec.frames, 'frame')}, {spec.width}x{spec.height}, {float(spec.fps):g} fps"),
         ("seed", str(spec.seed)),
         ("options", say.words(f"{name}={value}" for name, value in spec.options.items())),
+        ("shows", "; ".join(f"{each.name}: {each.value}" for each in run.shows)),
     ]
 
 

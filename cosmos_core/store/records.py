@@ -10,7 +10,7 @@ import attrs
 
 from cosmos_core.errors import StoreError
 from cosmos_core.run import Approval, Batch, Needs, Queued, Run, State
-from cosmos_core.spec import Spec
+from cosmos_core.spec import Spec, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +45,7 @@ class NewRun:
     """Predicted time on a slot, without the model load."""
     prompt_ref: str = ""
     tags: tuple[str, ...] = attrs.field(default=(), converter=_sorted_set)
+    shows: tuple[Variable, ...] = ()
     priority: int = 0
     parent: str = ""
     campaign: str = ""

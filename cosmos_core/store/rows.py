@@ -6,7 +6,7 @@ import json
 import struct
 from datetime import UTC, datetime
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from cosmos_core import canonical
 from cosmos_core.errors import Finding, InputError, UnknownError
 from cosmos_core.run import Approval, Artifact, Needs, Run, State
-from cosmos_core.spec import Spec
-from cosmos_core.store.schema import artifact, run, run_tag, spec
+from cosmos_core.spec import Spec, Variable
+from cosmos_core.store.schema import artifact, run, run_shows, run_tag, spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,12 @@ _MADE = sa.select(
     *(column for column in run.c if column.name != "spec"),
     spec.c.body,
     *(column.label(f"artifact_{column.name}") for column in artifact.c if column.name != "run"),
-).select_from(run.join(spec, run.c.spec == spec.c.digest).outerjoin(artifact, artifact.c.run == run.c.id))
+    run_shows.c.variables,
+).select_from(
+    run.join(spec, run.c.spec == spec.c.digest)
+    .outerjoin(artifact, artifact.c.run == run.c.id)
+    .outerjoin(run_shows, run_shows.c.seq == run.c.seq)
+)
 
 
 def moment(seconds: float) -> datetime:
@@ -114,6 +119,17 @@ def _unfit(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((gpu, why) for gpu, why in json.loads(text)) if text else ()
 
 
+def variables_text(shows: Iterable[Variable]) -> str:
+    """What a video should show, as one JSON text."""
+    return canonical.dumps(tuple(shows))
+
+
+@lru_cache(maxsize=1024)
+def variables(text: str | None) -> tuple[Variable, ...]:
+    """What :func:`variables_text` wrote; nothing where nobody said it. The runs of a campaign share some."""
+    return canonical.restore(tuple[Variable, ...], json.loads(text)) if text else ()
+
+
 def spec_of(body: str) -> Spec:
     """The spec in a canonical JSON text."""
     return canonical.restore(Spec, json.loads(body))
@@ -153,6 +169,7 @@ def _run_of(row: Any, tags: tuple[str, ...], root: Path) -> Run:
         parent=row.parent,
         prompt_ref=row.prompt_ref,
         tags=tags,
+        shows=variables(row.variables),
         rating=row.rating,
         approval=Approval(row.approval),
         priority=row.priority,

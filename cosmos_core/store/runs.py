@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -22,6 +22,7 @@ from cosmos_core.store.schema import (
     now,
     queue_order,
     run,
+    run_shows,
     run_tag,
     run_words,
     setting,
@@ -31,12 +32,14 @@ from cosmos_core.store.schema import (
 from cosmos_core.store.words import document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cosmos_core.run import Needs
-    from cosmos_core.spec import Spec
+    from cosmos_core.spec import Spec, Variable
     from cosmos_core.store.records import NewRun, Query
+
+T = TypeVar("T")
 
 COUNTED = 1000
 LONGEST_TAG = 100
@@ -148,6 +151,18 @@ class Runs(Opened):
         with self._db.write() as connection:
             return change_tags(connection, run_id, add=added, drop=dropped, root=self._root)
 
+    def say_shown(self, shows: Mapping[str, tuple[Variable, ...]]) -> None:
+        """Replace what the videos of these runs should show, by run id, for all of them or none.
+
+        Raises:
+            UnknownError: when there is no such run.
+        """
+        with self._db.write() as connection:
+            by_seq = {rows.find(connection, ref).seq: each for ref, each in shows.items()}
+            for some in _chunked(sorted(by_seq)):
+                connection.execute(sa.delete(run_shows).where(run_shows.c.seq.in_(some)))
+            _insert_shows(connection, by_seq.items())
+
     def batches_of_only(self, run_ids: Iterable[str]) -> tuple[str, ...]:
         """Finished batches that worked on some of these runs and on no others, as far as the others are still known."""
         ids = set(run_ids)
@@ -211,7 +226,7 @@ def _is_paused() -> sa.ColumnElement[bool]:
     return sa.exists().where(setting.c.name == sa.literal(PAUSED_CAMPAIGN) + run.c.campaign)
 
 
-def _chunked(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def _chunked(ids: Sequence[T]) -> Iterator[Sequence[T]]:
     return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
 
 
@@ -260,8 +275,15 @@ def _insert(connection: sa.Connection, runs: Sequence[NewRun]) -> None:
     tags = [{"seq": seqs[each.id], "tag": tag} for each in runs for tag in each.tags]
     if tags:
         connection.execute(sa.insert(run_tag), tags)
+    _insert_shows(connection, [(seqs[each.id], each.shows) for each in runs])
     accepted = {"at": clock, "before": None, "after": State.QUEUED, "reason": "", "owner": ""}
     connection.execute(sa.insert(event), [{"run": each.id, **accepted} for each in runs])
+
+
+def _insert_shows(connection: sa.Connection, shows: Iterable[tuple[int, tuple[Variable, ...]]]) -> None:
+    found = [{"seq": seq, "variables": rows.variables_text(each)} for seq, each in shows if each]
+    if found:
+        connection.execute(sa.insert(run_shows), found)
 
 
 def _seqs(connection: sa.Connection, ids: Sequence[str]) -> dict[str, int]:

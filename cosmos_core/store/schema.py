@@ -17,7 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-HEAD = "0009"
+HEAD = "0010"
 """The revision these tables are; a test compares it with the migrations."""
 
 # Rows of ids compare byte by byte in SQLite; "C" makes PostgreSQL do so too, and lets a prefix use the index.
@@ -117,6 +117,16 @@ run_tag = sa.Table(
         "seq", Number, sa.ForeignKey("run.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False
     ),
 )
+
+run_shows = sa.Table(
+    "run_shows",
+    metadata,
+    sa.Column(
+        "seq", Number, sa.ForeignKey("run.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("variables", sa.Text, nullable=False),
+)
+"""What a run's video should show, as JSON; no row for one of which nobody said it."""
 
 batch = sa.Table(
     "batch",

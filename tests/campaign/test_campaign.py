@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import attrs
 import pytest
 
-from cosmos_core import Cosmos
+from cosmos_core import Cosmos, hookimpl
+from cosmos_core.accept import accept_child
 from cosmos_core.campaign import starter
 from cosmos_core.errors import InputError, RefusedError
+from cosmos_core.extend import Check
+from cosmos_core.record import read_record
 from cosmos_core.run import State
+from cosmos_core.store import Query
 from cosmos_core.testing import double, media
 from cosmos_core.work import Worker
 
@@ -104,6 +110,58 @@ def test_of_a_changed_file_only_what_changed_is_queued(cosmos, campaign):
     assert {run.id for run in changed.new} == {run.id for run in dropped.cancelled}
     assert 2 == len(dropped.new)
     assert 2 == third.status().sealed
+
+
+def values(run):
+    return {each.name: (each.value, each.others) for each in run.shows}
+
+
+def test_what_a_video_should_show_goes_with_it_everywhere(cosmos, campaign, tmp_path):
+    """
+    Checks and steps read it, a child has it of its parent, and the dataset and its records say it.
+    """
+    heard = []
+
+    class Listener:
+        @hookimpl
+        def cosmos_checks(self):
+            yield Check(
+                name="listen",
+                summary="Hears what a video should show.",
+                look=lambda output, spec: heard.append(output.shows) or (),
+            )
+
+    cosmos.plugins.register("listener", Listener())
+    night = campaign()
+    night.submit()
+    work(cosmos)
+    sealed = [each.run for each in night.status().standings]
+    child = accept_child(cosmos, sealed[0], attrs.evolve(sealed[0].spec, seed=7), token="child")
+    made = cosmos.export_campaign(night, tmp_path / "dataset")
+    rows = [json.loads(line) for line in (made / "metadata.jsonl").read_text().splitlines()]
+    records = [read_record(run.artifact.path.parent) for run in sealed]
+
+    assert {"what": ("a fox", ("a dog",))} == values(sealed[0]) == values(child) == values(records[0])
+    assert {"what": ("a dog", ("a fox",))} == values(sealed[-1])
+    assert {run.shows for run in sealed} == set(heard)
+    assert [["what=a fox"]] * 2 + [["what=a dog"]] * 2 == [row["shows"] for row in rows]
+    report, _ = night.examine(made / "videos")
+    assert 4 == report.files
+
+
+def test_what_a_file_says_later_counts_for_videos_that_are_there(cosmos, campaign):
+    """
+    It changes no pixel, so nothing is queued, and nothing else of a run changes.
+    """
+    campaign().submit()
+    before = cosmos.store.page(Query()).runs
+    named = TEXT.replace("  - {id: A,", "  - {id: A, shows: {animal: fox},")
+    added = campaign(named).submit()
+    after = cosmos.store.page(Query()).runs
+
+    assert () == added.new
+    assert [{"what": ("a dog", ())}] * 2 + [{"animal": ("fox", ())}] * 2 == [values(run) for run in after]
+    assert [attrs.evolve(run, shows=()) for run in before] == [attrs.evolve(run, shows=()) for run in after]
 
 
 def test_only_what_ended_badly_is_made_again(cosmos, campaign):

@@ -120,6 +120,113 @@ def test_a_prompt_is_plain_text(expanded):
     assert "@street-fog@2" == made.items[1].ask.prompt
 
 
+def shown(made):
+    return {item.id: {each.name: each.value for each in item.ask.shows} for item in made.items}
+
+
+def test_what_a_campaign_varies_can_be_asked_about(expanded):
+    """
+    Parts by their names and texts of one's own, each with what it is in other videos, longest in no video's way.
+    """
+    made = expanded(
+        """\
+        campaign: night
+        defaults: {prompt: x, subject: courier, durations: [5, 10]}
+        entries:
+          - {id: A, scene: porch, vars: {weather: heavy_rain}}
+          - id: B
+            matrix: {scene: [porch, drive], vars.weather: [clear sky, heavy_rain]}
+        """,
+        PARTS,
+    )
+    one = {"weather": "heavy rain", "scene": "porch", "subject": "courier"}
+
+    assert () == made.findings
+    assert one == shown(made)["A"] == shown(made)["B-porch-heavy_rain"]
+    assert one | {"weather": "clear sky", "scene": "drive"} == shown(made)["B-drive-clear_sky"]
+    first = {each.name: each.others for each in made.items[0].ask.shows}
+    assert {"weather": ("clear sky",), "scene": ("drive",), "subject": ()} == first
+    assert made.items[0].ask.shows == made.items[1].ask.shows
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "C01",
+        "007",
+        "12",
+        "a7f3c9e2",
+        "5 s",
+        "take_3",
+        "clips/street",
+        "@street-fog",
+        "seed=4",
+        "",
+        "no",
+        "{x}",
+        "a" * 300,
+    ],
+)
+def test_what_no_picture_shows_is_not_asked_about(expanded, value):
+    """
+    Ids, lengths, seeds, numbers, paths and digests may stand in a campaign, and in no question.
+    """
+    made = expanded(
+        f"""\
+        campaign: night
+        defaults: {{prompt: x, scene: C01, seed: 4, options: {{style: noir}}, tags: [hero]}}
+        entries:
+          - {{id: A, durations: [5, 10], vars: {{a: "{value}", b: 3, c: true, d: [x], e: {{f: word}}}}}}
+        """,
+        {"scenes/C01.yaml": "place: a porch"},
+    )
+
+    assert ((), {"A": {}}) == (made.findings, shown(made))
+
+
+def test_a_campaign_says_what_is_asked_about_and_how(expanded):
+    """
+    Then nothing else is asked; what is empty is not asked of that video.
+    """
+    made = expanded(
+        """\
+        campaign: night
+        defaults:
+          prompt: x
+          scene: porch
+          vars: {wet: "", mood: calm}
+          shows: {place: "{{ scene.place }}", ground: "{{ vars.wet }}", count: "3 cars"}
+        entries:
+          - id: A
+          - {id: B, scene: drive, vars: {wet: wet asphalt}, shows: {count: ""}}
+          - {id: C, matrix: {shows.count: [no car]}}
+        """,
+        PARTS,
+    )
+
+    assert () == made.findings
+    assert {
+        "A": {"place": "a porch", "count": "3 cars"},
+        "B": {"place": "a driveway", "ground": "wet asphalt"},
+        "C-no_car": {"place": "a porch", "count": "no car"},
+    } == shown(made)
+
+
+def test_of_many_other_values_the_same_few_are_wrong_answers(expanded):
+    """
+    A question has room for some, none of which is the right one.
+    """
+    words = [f"{first}{second}ton" for first in "abcdefgh" for second in "aeiou"]
+    made = expanded(
+        f"campaign: night\nentries: [{{id: A, prompt: x, matrix: {{vars.town: {words}}}}}]".replace("'", "")
+    )
+    others = [item.ask.shows[0].others for item in made.items]
+
+    assert {9} == {len(set(each)) for each in others}
+    assert all(item.ask.shows[0].value not in item.ask.shows[0].others for item in made.items)
+    assert len(set(others)) > 20
+
+
 ONE = "campaign: night\ndefaults: {prompt: a fox}\nentries:\n"
 
 WRONG = {
@@ -167,6 +274,10 @@ WRONG = {
     "lists of two lengths": (f"{ONE}  - id: A\n    zip: {{seed: [1, 2], vars.a: [1]}}", "night.yaml:5", "not of one length: seed has 2, vars.a has 1"),
     "expanded twice": (f"{ONE}  - id: A\n    zip: {{seed: [1]}}\n    matrix: {{seed: [1]}}", "night.yaml:5", "seed is expanded by matrix and by zip"),
     "a set of nothing": (f"{ONE}  - id: A\n    scene: porch\n    set: {{scene.plce: x}}", "night.yaml:6", "set has 'scene.plce'"),
+    "what a video shows that is no text": (f"{ONE}  - id: A\n    shows:\n      rain: true", "night.yaml:6", "shows must be a mapping of words to texts"),
+    "what a video shows by no name": (f"{ONE}  - id: A\n    shows:\n      the rain: heavy", "night.yaml:6", "'the rain' cannot be the name of a variable"),
+    "what a video shows that is a novel": (f"{ONE}  - id: A\n    shows:\n      rain: {'very ' * 50}heavy", "night.yaml:6", "what a video should show as rain is"),
+    "what a video shows of what is not there": (f"{ONE}  - id: A\n    shows:\n      rain: '{{{{ vars.rain }}}}'", "night.yaml:6", "has no attribute 'rain'"),
     "totals that disagree": (f"{ONE}  - id: A\n  - id: B\ntotals:\n  definitions: 2\n  runs: 3", "night.yaml:8", "totals says 3 runs, and the entries make 2"),
     "an unknown total": (f"{ONE}  - id: A\ntotals: {{videos: 3}}", "night.yaml:5", "totals has no key 'videos'"),
     "no YAML": ("campaign: night\nentries:\n\t- id: A", "night.yaml:3", "this is not YAML"),

@@ -274,6 +274,7 @@ def test_a_store_where_two_batches_share_a_slot_is_brought_up_to_date(bare_url, 
             connection.exec_driver_sql("DROP INDEX attempt_in_trouble")
             connection.exec_driver_sql("ALTER TABLE attempt DROP COLUMN blame")
             connection.exec_driver_sql("ALTER TABLE attempt DROP COLUMN seed")
+            connection.exec_driver_sql("DROP TABLE run_shows")
             connection.exec_driver_sql("DROP TABLE judgement")
             connection.exec_driver_sql("DROP TABLE review")
             connection.exec_driver_sql("DROP INDEX run_by_approval")

@@ -6,6 +6,7 @@ import pytest
 
 from cosmos_core.errors import InputError, UnknownError
 from cosmos_core.run import Needs, State
+from cosmos_core.spec import Variable
 from cosmos_core.store import Query
 
 
@@ -37,6 +38,22 @@ def test_what_was_accepted_comes_back_as_it_was(store, new_run):
     )
     assert run.created == run.changed
     assert run.created.tzinfo is not None
+
+
+def test_what_a_video_should_show_is_replaced_for_all_or_none(store, new_run):
+    """
+    A run of which nobody said it has nothing; one that is not there stops the others.
+    """
+    rain = Variable(name="weather", value="rain", others=("snow", "fog"))
+    first, second = store.accept([new_run(shows=(rain,)), new_run()])
+    store.say_shown({first.id: (), second.id: (rain,)})
+    with pytest.raises(UnknownError):
+        store.say_shown({first.id: (rain,), "r0000000": (rain,)})
+
+    assert ((rain,), ()) == (first.shows, second.shows)
+    assert [(), (rain,)] == [store.run(run.id).shows for run in (first, second)]
+    store.remove([second.id])
+    assert [()] == [run.shows for run in store.page(Query()).runs]
 
 
 def test_runs_are_numbered_as_accepted(store, new_run):

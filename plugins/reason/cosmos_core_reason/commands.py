@@ -77,7 +77,10 @@ def reason() -> None:
     help="plausibility, anomaly, attributes, or a YAML file of must-pass questions; several may be given.",
 )
 @click.option(
-    "--expect", multiple=True, metavar="NAME=VALUE", help="What the videos should show, beside their tags."
+    "--expect",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What the videos should show, beside their campaign's variables and their tags.",
 )
 @click.option("--again", is_flag=True, help="Ask all questions, also those that were answered.")
 @click.option(
@@ -100,8 +103,8 @@ def ask(
 ) -> None:
     """Judge sealed videos; the worst is listed first.
 
-    Tags of a run that read name=value, such as weather=rain, say what its video should show. Replies are kept in
-    reason.json beside the video, and asked for once.
+    What a campaign's file says of a video, and tags of a run that read name=value, such as weather=rain, say what it
+    should show. Replies are kept in reason.json beside the video, and asked for once.
 
     \b
     Examples:
@@ -115,7 +118,7 @@ def ask(
     with asked.open() as cosmos:
         chosen = _chosen(cosmos, runs, every=every)
         # What one of the runs should show is what another one could be mistaken for.
-        values = {f"{name}={said}" for run in chosen for name, said in variables(run.tags, (), {}).items()}
+        values = {f"{name}={said}" for run in chosen for name, said in variables(run, (), {}).items()}
         options.setdefault("others", tuple(sorted(values)))
         judged: list[tuple[Run, Followed]] = []
         with asked.progress("judge") as report:

@@ -13,7 +13,7 @@ from cosmos_core.errors import CosmosError, HostError, fail, ok, warn
 from cosmos_core.extend import Followed
 from cosmos_core_reason.judge import Judge, questions_of
 from cosmos_core_reason.options import ReasonOptions
-from cosmos_core_reason.questions import grouped, variables
+from cosmos_core_reason.questions import beside, variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ def follow(
 
     Args:
         artifact: what is judged.
-        run: its tags of the form ``name=value`` say what the video should show.
+        run: its variables, and its tags of the form ``name=value``, say what the video should show.
         folder: the artifact's own.
         options: the endpoint, and what is asked.
 
@@ -39,8 +39,8 @@ def follow(
         InputError: a file of questions is not understood, or the key would travel in the clear.
     """
     chosen = options or ReasonOptions()
-    expected = variables(run.tags, chosen.expect, _source(folder))
-    asked = questions_of(chosen, expected, grouped(chosen.others))
+    expected = variables(run, chosen.expect, _source(folder))
+    asked = questions_of(chosen, expected, beside(run, chosen.others))
     with Judge(chosen) as judge:
         found = judge.judge(artifact.path, artifact.digest, asked, keep=folder)
     findings = tuple(attrs.evolve(each, where=run.id) for each in found.findings)

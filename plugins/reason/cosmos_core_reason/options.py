@@ -75,7 +75,7 @@ class ReasonOptions(Endpoint):
         4, "how often plausibility and anomaly are asked, each with another seed", _at_least(1)
     )
     expect: tuple[str, ...] = _field(
-        (), "what a video should show beside what its run's tags say, as name=value", _check_pairs
+        (), "what a video should show beside what its run says, as name=value", _check_pairs
     )
     others: tuple[str, ...] = _field(
         (), "values that variables have in other videos, as name=value, to choose from", _check_pairs

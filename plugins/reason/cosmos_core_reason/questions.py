@@ -23,6 +23,8 @@ from cosmos_core.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from cosmos_core.extend import Run
+
 Kind = Literal["scale", "critic", "match", "choice", "yes"]
 
 PLAIN = "You are a helpful assistant."
@@ -97,6 +99,7 @@ ANOMALY = "Does the video contain any anomalies or artifacts?"
 
 MOMENTS = {"first": 0.0, "middle": 0.5, "last": 1.0}
 """The frames that attributes are asked about."""
+MOST_OPTIONS = 12
 NEEDED = 2
 """How many of them must agree."""
 
@@ -192,7 +195,8 @@ def _attribute(name: str, value: str, values: tuple[str, ...], moment: str) -> Q
         )
     # In an order of its own for each question, so that a model which likes one letter gains nothing.
     mixed = sorted(
-        values[:26], key=lambda each: hashlib.sha256(f"{name}/{moment}/{each}".encode()).hexdigest()
+        (*[each for each in values if each != value][: MOST_OPTIONS - 1], value),
+        key=lambda each: hashlib.sha256(f"{name}/{moment}/{each}".encode()).hexdigest(),
     )
     options = {chr(ord("A") + place): each for place, each in enumerate(mixed)}
     lines = "\n".join(f"({letter}) {each}" for letter, each in options.items())
@@ -208,8 +212,10 @@ def _attribute(name: str, value: str, values: tuple[str, ...], moment: str) -> Q
     )
 
 
-def variables(tags: tuple[str, ...], expect: tuple[str, ...], source: Mapping[str, Any]) -> dict[str, str]:
-    """What a video should show, by variable: the clip's scene and subject, its run's tags, and what is expected beside.
+def variables(run: Run, expect: tuple[str, ...], source: Mapping[str, Any]) -> dict[str, str]:
+    """What a video should show, by variable.
+
+    That is the clip's scene and subject, what whoever asked for its run said, the run's tags, and what is expected beside.
 
     A tag is a variable where it is ``name=value``; the later of these is heard.
     """
@@ -218,11 +224,20 @@ def variables(tags: tuple[str, ...], expect: tuple[str, ...], source: Mapping[st
         for name in ("scene", "subject")
         if isinstance(said := source.get(name), str) and said.strip()
     }
-    for each in (*tags, *expect):
+    found |= {each.name: each.value for each in run.shows}
+    for each in (*run.tags, *expect):
         name, mark, said = each.partition("=")
         if mark and name.strip() and said.strip():
             found[name.strip()] = said.strip()
     return found
+
+
+def beside(run: Run, others: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What variables are in other videos: as *others* say, or as whoever asked for *run* said.
+
+    The latter come first, since they stay the same whichever runs are judged together, and so do its questions.
+    """
+    return grouped(others) | {each.name: (*each.others, each.value) for each in run.shows if each.others}
 
 
 def grouped(pairs: Iterable[str]) -> dict[str, tuple[str, ...]]:

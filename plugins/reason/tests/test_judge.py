@@ -13,6 +13,7 @@ from cosmos_core_reason.questions import attributes, variables
 from cosmos_core.checks import cosmos_checks as built_in
 from cosmos_core.errors import InputError, Level
 from cosmos_core.examine import configured, examine
+from cosmos_core.extend import Variable
 from cosmos_core.record import Ruling
 from cosmos_core.testing.checks import CheckContract, StepContract, make_output, make_spec
 from cosmos_core.testing.media import make_video
@@ -164,13 +165,26 @@ def test_choices_come_from_the_vocabulary_and_other_runs():
     assert ["first", "middle", "last"] == [each.moment for each in weather]
 
 
-def test_variables_are_tags_and_what_the_clip_says():
+def test_variables_are_the_runs_own_its_tags_and_what_the_clip_says(item):
     """
     What is expected beside them is heard last; a tag without a value is none.
     """
-    found = variables(("weather=rain", "hero", "time=night"), ("time=dusk",), {"scene": "city", "seed": 4})
+    shows = (Variable(name="weather", value="fog"), Variable(name="place", value="porch"))
+    run = attrs.evolve(item.run, shows=shows, tags=("weather=rain", "hero", "time=night"))
+    found = variables(run, ("time=dusk",), {"scene": "city", "place": "street", "seed": 4})
 
-    assert {"scene": "city", "weather": "rain", "time": "dusk"} == found
+    assert {"scene": "city", "place": "porch", "weather": "rain", "time": "dusk"} == found
+
+
+def test_a_question_has_room_for_the_right_answer():
+    """
+    However many others there are.
+    """
+    towns = tuple(f"town {letter}" for letter in "abcdefghijklmnopqrstuvwxyz")
+    asked = list(attributes({"place": "harbour"}, {"place": towns}))
+
+    assert [12] * 3 == [len(each.options) for each in asked]
+    assert ["harbour"] * 3 == [each.options[each.expected] for each in asked]
 
 
 QUESTIONS = """\
