@@ -152,14 +152,36 @@ class Cosmos:
         )
 
     def enhance_prompt(
-        self, ref: str, enhancer: str = "template", **options: Any
+        self,
+        ref: str,
+        enhancer: str = "template",
+        *,
+        host: str = "",
+        report: Report = silent,
+        **options: Any,
     ) -> tuple[SavedPrompt, str, str]:
-        """What an enhancer would make of a prompt: the prompt, and the new text and negative text. Saves nothing."""
+        """What an enhancer would make of a prompt: the prompt, and the new text and negative text. Saves nothing.
+
+        One that works on a host takes the first able slot that is free, of *host* when it is named, and is waited for.
+
+        Raises:
+            UnknownError: nobody knows the prompt, the enhancer or the host.
+            InputError: it cannot work with that prompt or those options; or *host* is named and it works on none.
+            HostError: no slot has what it needs, or the host refuses.
+            ModelError: no prompt came of it.
+        """
         old = self.store.prompt(ref)
         chosen = self.plugins.find(Enhancer, enhancer)
         clip = self.clip(old.clip) if old.clip else None
         configured = plugin_layer.options(chosen, self.settings.plugins.get(enhancer, {}), options)
-        better = chosen.enhance(old.prompt, clip, configured)
+        if chosen.enhance is None:
+            from cosmos_core.enhance import on_host
+
+            better = on_host(self.site, chosen, old.prompt, clip, configured, host=host, report=report)
+        elif host:
+            raise InputError(f"{enhancer} works in this process, on no host", hint="leave the host out")
+        else:
+            better = chosen.enhance(old.prompt, clip, configured)
         return old, better.text, better.negative
 
     def clip(self, ref: str | Path) -> Clip:

@@ -54,7 +54,7 @@ from cosmos_core.traffic import Gauge
 from cosmos_core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cosmos_core.errors import Finding
@@ -178,7 +178,7 @@ def carry(
         except LeaseLost:
             if all(open_.batch != lease.batch.id for open_ in site.store.leases()):
                 # The batch is finished without us: a job under our key is one that we began too late.
-                _clear(session, lease)
+                clear(session, lease)
             raise
         finally:
             session.close()
@@ -205,19 +205,19 @@ def _carry(
             ended = _follow(site, lease, slot, launch, heart, stop, following)
             unverified |= _bring_home(site, lease, slot, launch, ended, heart, stop)
         except JobLost as error:
-            _clear(session, lease)
+            clear(session, lease)
             _reject_the_lost(site, lease, str(error))
             again_or_fail(site, lease, str(error), error.blame)
             unverified = {}
     if unverified:
         raise Unverified(unverified)
-    _clear(session, lease)
+    clear(session, lease)
     for run in site.store.sealed_in(lease):
         follow_steps(site, run)
     site.store.finish(lease)
 
 
-def _clear(session: Session, lease: Lease) -> None:
+def clear(session: Session, lease: Lease) -> None:
     """Remove the batch's job from its host, ending it first if it runs, whoever started it."""
     handle = session.find(lease.batch.job_key or lease.batch.key)
     if handle is not None:
@@ -235,7 +235,7 @@ def abandon(site: Site, lease: Lease, host: Host, reason: str) -> None:
     """
     if all(run.state is not State.RETURNED for run in site.store.held(lease)):
         with closing(session_to(site, host)) as session:
-            _clear(session, lease)
+            clear(session, lease)
     again_or_fail(site, lease, reason)
 
 
@@ -253,7 +253,7 @@ def leave_full(site: Site, lease: Lease, host: Host, reason: str) -> bool:
         return False
     site.store.note_full(lease.batch.host, reason)
     with closing(session_to(site, host)) as session:
-        _clear(session, lease)
+        clear(session, lease)
     for run in held:
         _requeue(site, lease, run, reason, Blame.DISK)
     site.store.finish(lease)
@@ -443,12 +443,29 @@ class Shares:
         return dict.fromkeys(self._named, min(1.0, share))
 
 
-class _Tail:
-    """Copies a job's log home, and reads progress from it.
+def copy_log(session: Session, handle: Handle, name: str, path: Path) -> Iterator[bytes]:
+    """Bring home to *path*, which exists, what is new of a job's log, and give it.
 
     The local copy's length is the cursor, and bytes are written at their own offset: no line is lost or doubled, even
     if two workers should copy at once.
+
+    Raises:
+        HostError: the line is lost; what came is kept.
     """
+    cursor = path.stat().st_size
+    while True:
+        found, after = session.read(handle, name, cursor)
+        if not found:
+            return
+        with path.open("r+b") as local:
+            local.seek(cursor)
+            local.write(found)
+        yield found
+        cursor = after
+
+
+class _Tail:
+    """Copies a job's log home, and reads progress from it."""
 
     def __init__(self, site: Site, lease: Lease, launch: Launch) -> None:
         self._site = site
@@ -464,17 +481,9 @@ class _Tail:
 
     def copy(self) -> None:
         """Bring what is new."""
-        cursor = self._path.stat().st_size
-        while True:
-            launch = self._launch
-            found, after = launch.session.read(launch.handle, launch.job.log, cursor)
-            if not found:
-                break
-            with self._path.open("r+b") as local:
-                local.seek(cursor)
-                local.write(found)
+        launch = self._launch
+        for found in copy_log(launch.session, launch.handle, launch.job.log, self._path):
             self._progress(found)
-            cursor = after
 
     def _progress(self, found: bytes) -> None:
         *lines, self._rest = (self._rest + found).replace(b"\r", b"\n").split(b"\n")

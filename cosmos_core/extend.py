@@ -60,6 +60,7 @@ __all__ = [
     "Command",
     "Control",
     "Enhancer",
+    "EnhancerJob",
     "Exit",
     "Expectation",
     "Exported",
@@ -705,10 +706,33 @@ class Step(Offer):
 
 
 @attrs.frozen(kw_only=True)
-class Enhancer(Offer):
-    """Makes a better prompt of a prompt: ``enhance(prompt, clip, options)``."""
+class EnhancerJob:
+    """How an enhancer works on a host: as a job on one of its slots, whose files say the better prompt.
 
-    enhance: Callable[[Prompt, Clip | None, Any], Prompt]
+    All callables are pure but ``outcome``, which reads the job's files.
+    """
+
+    needs: Callable[[Any], Needs]
+    """``needs(options)``: what the slot must have."""
+    compile: Callable[[Prompt, Clip | None, Any, Slot], Job]
+    """``compile(prompt, clip, options, slot)``."""
+    outcome: Callable[[Path, Prompt, Exit], Prompt]
+    """``outcome(job folder, prompt, exit)``, once the outputs are home; raises ``ModelError`` where there is none."""
+    check: Callable[[Shell, Host, Any], Iterable[Finding]] | None = None
+    """As :attr:`Backend.check`."""
+
+
+@attrs.frozen(kw_only=True)
+class Enhancer(Offer):
+    """Makes a better prompt of a prompt: in this process by ``enhance``, or on a host by ``job``; one of them is given."""
+
+    enhance: Callable[[Prompt, Clip | None, Any], Prompt] | None = None
+    """``enhance(prompt, clip, options)``."""
+    job: EnhancerJob | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.enhance is None) == (self.job is None):
+            raise PluginError(f"enhancer {self.name} must have either enhance, or job")
 
 
 OUTPUT = "output"

@@ -124,11 +124,16 @@ def cosmos_checks() -> Iterable[Check]:
 def cosmos_enhancers() -> Iterable[Enhancer]:
     """Offer ways of making a prompt better.
 
-    Called once, by ``cosmos prompt enhance``. Example::
+    Called once, by ``cosmos prompt enhance``. One that needs a GPU says in ``job`` how it works on a host. Example::
 
         @hookimpl
         def cosmos_enhancers():
             yield Enhancer(name="template", summary="Adds camera and light.", enhance=_enhance)
+            yield Enhancer(
+                name="pixtral",
+                summary="A model on a host.",
+                job=EnhancerJob(needs=_needs, compile=_compile, outcome=_outcome),
+            )
     """
     return ()
 

@@ -90,6 +90,11 @@ def arrange(
     return Plan(batches=tuple(_deal(pool, paces, slots, forecast, largest)), unplaced=unplaced)
 
 
+def why_not(needs: Needs, slots: Iterable[Slot]) -> str:
+    """Why none of *slots* has what is needed."""
+    return _why_not(needs, Counter(map(_shape, slots)))
+
+
 def _shape(slot: Slot) -> Shape:
     return len(slot.gpus), slot.gpu
 

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from cosmos_core.errors import CosmosError, PluginError, RefusedError, fail, ok
-from cosmos_core.extend import Backend, Transport
+from cosmos_core.extend import Backend, Enhancer, Transport
 from cosmos_core.options import build
 from cosmos_core.plugins import options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from cosmos_core.errors import Finding
     from cosmos_core.extend import Session, Shell
     from cosmos_core.hosts import Host
     from cosmos_core.plugins import Plugins
+
+    Check = Callable[[Shell, Host, Any], Iterable[Finding]]
 
 NO_TABLES: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
@@ -93,9 +95,9 @@ def climb(plugins: Plugins, host: Host, state: Path) -> Iterator[tuple[Transport
 def examine(
     plugins: Plugins, host: Host, state: Path, tables: Mapping[str, Mapping[str, Any]] = NO_TABLES
 ) -> Iterator[Finding]:
-    """What is well with a host and what is not, layer by layer, then, where it has GPUs, what each backend needs there.
+    """What is well with a host and what is not, layer by layer, then, where it has GPUs, what each model needs there.
 
-    *tables* holds the settings' options by the backend's name.
+    *tables* holds the settings' options by the backend's or enhancer's name.
     """
     top: Session | None = None
     try:
@@ -105,11 +107,10 @@ def examine(
             if transport.check is not None:
                 yield from _named(transport.check(session, seen), transport.name)
         # A host without GPUs is no place for a model, and not to blame for that.
-        able = host.gpus and top is not None and hasattr(top, "run")
-        for backend in plugins.offers(Backend).values() if able else ():
-            if backend.check is not None:
-                chosen = options(backend, tables.get(backend.name, {}))
-                yield from _below(backend.check(cast("Shell", top), host, chosen), backend.name)
+        if host.gpus and top is not None and hasattr(top, "run"):
+            for offer, check in _checks(plugins):
+                chosen = options(offer, tables.get(offer.name, {}))
+                yield from _below(check(cast("Shell", top), host, chosen), offer.name)
     except RefusedError as error:
         yield from _named(error.findings, "options")
     except CosmosError as error:
@@ -117,6 +118,16 @@ def examine(
     finally:
         if top is not None:
             top.close()
+
+
+def _checks(plugins: Plugins) -> Iterator[tuple[Backend | Enhancer, Check]]:
+    """What asks whether a host has what a model needs: backends first, then enhancers that work on hosts."""
+    for backend in plugins.offers(Backend).values():
+        if backend.check is not None:
+            yield backend, backend.check
+    for enhancer in plugins.offers(Enhancer).values():
+        if enhancer.job is not None and enhancer.job.check is not None:
+            yield enhancer, enhancer.job.check
 
 
 def _named(findings: Iterable[Finding], where: str) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import pytest
 
 from cosmos_core import hookimpl, plugins, reach
 from cosmos_core.errors import HostError, PluginError, RefusedError, UnknownError, ok
-from cosmos_core.extend import Backend, Transport
+from cosmos_core.extend import Backend, Enhancer, EnhancerJob, Transport
 from cosmos_core.hosts import Host
 
 
@@ -166,6 +166,39 @@ def test_a_transport_says_how_it_is_opened(given):
     """
     with pytest.raises(PluginError, match="transport half must have either"):
         Transport(name="half", summary="Half.", **given)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"enhance": print, "job": EnhancerJob(needs=print, compile=print, outcome=print)}]
+)
+def test_an_enhancer_says_where_it_works(given):
+    """
+    Neither here nor on a host, or both, is a mistake of the plugin's.
+    """
+    with pytest.raises(PluginError, match="enhancer half must have either"):
+        Enhancer(name="half", summary="Half.", **given)
+
+
+def test_an_enhancer_that_works_on_hosts_examines_them(loaded, tmp_path):
+    """
+    As a backend does, with the settings' options of its own; one that works here is not asked.
+    """
+    asked = []
+    job = EnhancerJob(
+        **dict.fromkeys(("needs", "compile", "outcome")),
+        check=lambda shell, host, options: asked.append(options) or [ok("it is there")],
+    )
+    offered = [
+        Enhancer(name="far", summary="Far.", options=BoxOptions, job=job),
+        Enhancer(name="near", summary="Near.", enhance=print),
+    ]
+    loaded.register("far", type("Offer", (), {"cosmos_enhancers": hookimpl(lambda self: offered)})())
+    found = list(
+        reach.examine(loaded, Host(name="a", transport="wire", gpus=1), tmp_path, {"far": {"image": "x:2"}})
+    )
+
+    assert [BoxOptions(image="x:2")] == asked
+    assert "far" in [each.where for each in found]
 
 
 def test_a_backend_examines_a_host_with_the_options_of_the_settings(loaded, tmp_path):

@@ -152,6 +152,7 @@ def remove(asked: Asked, name: str, yes: bool) -> None:
     examples="""
         cosmos prompt enhance street-fog                    # shows what would change, and asks
         cosmos prompt enhance street-fog --with template --yes
+        cosmos prompt enhance street-fog --with pixtral --host gpu1      # a job on a slot of that host
     """,
 )
 @click.argument("name", metavar="NAME[@VERSION]", shell_complete=complete.prompts)
@@ -161,8 +162,11 @@ def remove(asked: Asked, name: str, yes: bool) -> None:
 @click.option(
     "-o", "--option", "option", multiple=True, metavar="NAME=VALUE", help="An option of the enhancer."
 )
+@click.option(
+    "--host", default="", metavar="NAME", help="For one that works on a host: which.  [default: any that can]"
+)
 @click.option("--yes", is_flag=True, help="Save without asking.")
-def enhance(asked: Asked, name: str, enhancer: str, option: tuple[str, ...], yes: bool) -> None:
+def enhance(asked: Asked, name: str, enhancer: str, option: tuple[str, ...], host: str, yes: bool) -> None:
     """Let an enhancer make a better prompt.
 
     Shows what would change, word by word, and saves it as a new version. Nothing is saved without your word.
@@ -176,7 +180,8 @@ def enhance(asked: Asked, name: str, enhancer: str, option: tuple[str, ...], yes
         with asked.progress(f"enhance with {enhancer}") as report:
             # A model may take a minute.
             report(0, 0, "")
-            old, text, negative = cosmos.enhance_prompt(name.removeprefix("@"), enhancer, **chosen)
+            ref = name.removeprefix("@")
+            old, text, negative = cosmos.enhance_prompt(ref, enhancer, host=host, report=report, **chosen)
         same = (text, negative) == (old.prompt.text, old.prompt.negative)
         saved = None
         asked.tell(_change(old, text, negative))

@@ -81,6 +81,22 @@ class Leases(Opened):
         except _SlotTaken:
             return None
 
+    def take_slot(
+        self, *, owner: str, backend: str, host: str, slot: int, gpu: str = "", lease: float = LEASE
+    ) -> Lease | None:
+        """A batch without runs, for a job that none stands behind; None when the slot is taken.
+
+        *backend* is whoever makes the job. Whoever adopts the batch ends the job.
+        """
+        where = {"host": host, "slot": slot, "gpu": gpu, "load_key": ""}
+        opened = {"id": new_id("b"), "attempt": 1, "fence": 1, "owner": owner, "backend": backend}
+        try:
+            with self._db.write() as connection:
+                row = _open(connection, opened | where | {"seconds": lease})
+                return Lease(batch=_batch(row, ()), owner=owner)
+        except _SlotTaken:
+            return None
+
     def join(self, lease: Lease, only: Sequence[str]) -> tuple[Run, ...]:
         """Take those of *only* that wait, and could have been claimed with it, into the open batch of *lease*.
 

@@ -30,6 +30,7 @@ ORDER = (
     {"audit", "dispatch", "verify", "dataset"},
     {"served"},
     {"work", "campaign"},
+    {"enhance"},
     {"api"},
     {"doctor"},
     {"cli", "testing"},

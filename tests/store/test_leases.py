@@ -487,3 +487,32 @@ def test_bytes_on_their_way_are_seen_until_somebody_else_has_the_batch(store, ac
     assert "home" == store.leases()[0].traffic.way
     store.tell_traffic(taken, None)
     assert store.leases()[0].traffic is None
+
+
+def test_a_slot_is_held_for_a_job_that_no_run_stands_behind(store, accept, take):
+    """
+    Nobody else gets the slot while it is held, nothing of the queue is touched, and no history is made of it.
+    """
+    accept()
+    held = store.take_slot(owner="me", backend="pixtral", host="local", slot=0, gpu="h200")
+
+    assert ("pixtral", (), "") == (held.batch.backend, held.batch.requests, held.batch.load_key)
+    assert store.take_slot(owner="you", backend="pixtral", host="local", slot=0) is None
+    assert take(slot=0) is None
+    assert [("me", ())] == [(each.owner, each.runs) for each in store.leases()]
+    store.finish(held)
+    assert take(slot=0) is not None
+    assert () == store.measured()
+
+
+def test_a_slot_that_was_held_is_adopted_without_runs(store):
+    """
+    Whoever takes it over knows by its fence which job to end.
+    """
+    held = store.take_slot(owner="me", backend="pixtral", host="local", slot=0)
+    store.launched(held, job_key=held.batch.key, handle={"host": "local"})
+    store.expire(["me"])
+    adopted = store.adopt(owner="worker", hosts=["local"])
+
+    assert (held.batch.key, (), 2) == (adopted.batch.job_key, adopted.batch.requests, adopted.batch.fence)
+    assert not store.heartbeat(held)

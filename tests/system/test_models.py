@@ -129,7 +129,7 @@ def cosmos(cosmos, checkouts, request):
         file.writelines(f"{name} = {json.dumps(table[name])}\n" for name in table.keys() - {"options"})
         file.write("[hosts.gpu.options]\n")
         file.writelines(f"{name} = {json.dumps(value)}\n" for name, value in table["options"].items())
-        for backend in ("transfer2.5", "transfer1"):
+        for backend in ("transfer2.5", "transfer1", "pixtral"):
             at = {"repo": str(checkouts), "python": str(checkouts / "bin/python")}
             file.write(f'[plugins."{backend}"]\n')
             file.writelines(f"{name} = {json.dumps(value)}\n" for name, value in at.items())
@@ -178,3 +178,17 @@ def test_a_model_on_another_machine_ends_as_it_does_here(cosmos, ask, backend):
     found = [cosmos.store.run(run.id) for run in runs]
 
     assert wanted == {run.spec.prompt.text: run.state for run in found}, [run.reason for run in found]
+
+
+def test_a_prompt_is_rewritten_on_another_machine(cosmos):
+    """
+    Its clip travels there, the model's words come back, and nothing is left of the job.
+    """
+    street = make_clip(cosmos.workspace.clips / "street", frames=2, width=64, height=36)
+    saved = cosmos.create_prompt("a street in fog", street, name="street")
+    _, text, _ = cosmos.enhance_prompt(saved.ref, "pixtral", host="gpu")
+
+    assert text.startswith(
+        "The video shows a street in fog. Upsampled prompt: it is filmed slowly, in 2 pictures"
+    )
+    assert () == cosmos.store.leases()

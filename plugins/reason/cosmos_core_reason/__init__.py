@@ -48,17 +48,12 @@ def cosmos_checks() -> Iterable[Check]:
 
 @hookimpl
 def cosmos_enhancers() -> Iterable[Enhancer]:
-    """Offer the enhancer ``chat``, and say where ``pixtral`` is to be had."""
+    """Offer the enhancer ``chat``."""
     yield Enhancer(
         name="chat",
         summary="A model behind any chat endpoint rewrites the prompt, with pictures of its clip before it.",
         options=EnhanceOptions,
         enhance=_enhance,
-    )
-    yield Enhancer(
-        name="pixtral",
-        summary="Not here: Transfer 1's own upsampler works within a run only, by its option upsample_prompt.",
-        enhance=_refuse_pixtral,
     )
 
 
@@ -90,9 +85,3 @@ def _enhance(prompt: Prompt, clip: Clip | None, options: Any) -> Prompt:
     from cosmos_core_reason.enhance import enhance
 
     return enhance(prompt, clip, options)
-
-
-def _refuse_pixtral(prompt: Prompt, clip: Clip | None, options: Any) -> Prompt:
-    from cosmos_core_reason.enhance import refuse_pixtral
-
-    return refuse_pixtral(prompt, clip, options)

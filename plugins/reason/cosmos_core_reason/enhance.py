@@ -102,16 +102,3 @@ def _pictures(clip: Clip | None, count: int) -> list[dict[str, Any]]:
         return []
     places = [place / (count - 1) for place in range(count)] if count > 1 else [0.5]
     return [picture(clip.path("color"), place) for place in places]
-
-
-def refuse_pixtral(prompt: Prompt, clip: Clip | None, options: object = None) -> Prompt:  # noqa: ARG001
-    """Say where Transfer 1's own upsampler is to be had.
-
-    Raises:
-        InputError: always.
-    """
-    raise InputError(
-        "Transfer 1's Pixtral rewrites a prompt only within a run, on the GPU that renders it: its words are known afterwards, "
-        "from the text beside the video, and cannot be shown or saved before",
-        hint="--backend transfer1 -o upsample_prompt=true when you run it; or --with chat, or --with template",
-    )

@@ -79,17 +79,17 @@ def test_what_is_no_prompt_is_an_error(reply, why):
         rewritten(reply)
 
 
-def test_an_empty_prompt_and_pixtral_are_refused(endpoint, options, say, cosmos):
+def test_an_empty_prompt_and_a_host_are_refused(endpoint, options, say, cosmos):
     """
-    Pixtral with the place where it can be had.
+    Nobody is asked; the endpoint is where its address says, on no host of the workspace.
     """
     with pytest.raises(InputError, match="empty"):
         enhance(Prompt("  "), None, options())
     cosmos.create_prompt("night", name="night")
-    code, _, err = say("prompt", "enhance", "night", "--with", "pixtral")
+    code, _, err = say("prompt", "enhance", "night", "--with", "chat", "--host", "local")
 
     assert 2 == code
-    assert "upsample_prompt=true" in err
+    assert "works in this process, on no host" in err
     assert [] == endpoint.asked()
 
 

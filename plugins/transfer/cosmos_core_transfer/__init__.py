@@ -12,7 +12,7 @@ from cosmos_core import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cosmos_core.extend import Backend
+    from cosmos_core.extend import Backend, Enhancer
 
 __version__ = "0.1.0"
 
@@ -25,3 +25,11 @@ def cosmos_backends() -> Iterator[Backend]:
     yield transfer25.backend()
     yield transfer1.backend()
     yield transfer1.upscaler()
+
+
+@hookimpl
+def cosmos_enhancers() -> Iterator[Enhancer]:
+    """Offer ``pixtral``."""
+    from cosmos_core_transfer import pixtral
+
+    yield pixtral.enhancer()

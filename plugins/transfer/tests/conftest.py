@@ -103,6 +103,10 @@ python = "{repo}/bin/python"
 [plugins.transfer1-upscale]
 repo = "{repo}"
 python = "{repo}/bin/python"
+
+[plugins.pixtral]
+repo = "{repo}"
+python = "{repo}/bin/python"
 """
 
 

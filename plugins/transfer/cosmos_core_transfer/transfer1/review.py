@@ -96,7 +96,7 @@ def _sampling(chosen: Transfer1Options) -> Iterator[Finding]:
         yield warn(
             "the prompt will be rewritten, so that the video's own prompt cannot be compared with yours; the rewriting "
             "model takes 98 % of a GPU's memory",
-            hint="enhance the prompt beforehand: cosmos prompt enhance",
+            hint="have it rewritten beforehand, and see the words: cosmos prompt enhance NAME --with pixtral",
             where="upsample_prompt",
         )
 
