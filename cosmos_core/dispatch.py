@@ -727,8 +727,14 @@ def _verify(site: Site, lease: Lease, run: Run, output: Output) -> Run:
 
 
 def _next_try(site: Site, run: Run, findings: Sequence[Finding]) -> Again | None:
-    spent = site.store.retried_seconds(run.campaign) if run.campaign else 0.0
-    return retry.next_try(run, findings, site.store.attempts(run.id), site.settings.retry, spent)
+    rules = site.settings.retry
+    again = retry.next_try(run, findings, site.store.attempts(run.id), rules)
+    if again is None or not run.campaign or not rules.gpu_minutes:
+        return again
+    if why := retry.over_budget(retry.spent(site.store.retried(run.campaign)), rules):
+        log.warning("run %s of campaign %s is not tried again: %s", run.id, run.campaign, why)
+        return None
+    return again
 
 
 def _tell_settled(site: Site, settled: Run, before: State) -> None:

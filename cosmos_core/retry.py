@@ -17,6 +17,7 @@ import itertools
 import math
 import random
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import attrs
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from cosmos_core.errors import Finding
     from cosmos_core.run import Attempt, Run
     from cosmos_core.settings import RetrySettings
-    from cosmos_core.store import Full, Ruled, Trouble
+    from cosmos_core.store import Full, Ruled, Trouble, Worked
 
 LONGEST_REST = 3600.0
 LONGEST_WAIT = 600.0
@@ -128,7 +129,6 @@ def next_try(
     findings: Iterable[Finding],
     tries: Iterable[Attempt],
     rules: RetrySettings,
-    spent: float = 0.0,
 ) -> Again | None:
     """Another attempt at *run*, whose output was rejected for *findings*; None where none could help, or enough were made.
 
@@ -137,10 +137,9 @@ def next_try(
         findings: what the checks said of it.
         tries: every attempt so far, the last one of which is this.
         rules: how many there may be.
-        spent: predicted GPU-seconds that further attempts at its campaign have taken so far.
     """
     failed = [each for each in findings if each.level is Level.FAIL]
-    if not failed or (not run.campaign and not rules.always) or 0 < rules.gpu_minutes * 60 <= spent:
+    if not failed or (not run.campaign and not rules.always):
         return None
     remedies = {each.remedy for each in failed}
     seeds = [each.seed for each in tries if each.state in {State.REJECTED, State.RETURNED}]
@@ -152,6 +151,77 @@ def next_try(
         seed = other_seed(run.spec.seed, others + 1)
         return Again(seed=seed, reason=f"tried again with seed {seed}: {why}")
     return None
+
+
+@attrs.frozen(kw_only=True)
+class Spent:
+    """What further attempts at a campaign's rejected runs cost, in GPU-seconds. A slot without a GPU counts as one."""
+
+    attempts: int = 0
+    """Those that wait to be made among them."""
+    measured: float = 0.0
+    """From the start of their jobs until their outputs were home. Of a job with several runs, each has a part."""
+    predicted: float = 0.0
+    """Of those of which nothing is measured: they wait, they run, or their host was lost."""
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.measured + self.predicted
+
+    def __str__(self) -> str:
+        whole = (
+            f"{self.total / 60:.1f} GPU-minutes"
+            if self.total >= 3 or not self.total
+            else "under 0.1 GPU-minutes"
+        )
+        if not self.predicted:
+            return f"{whole}, measured"
+        if not self.measured:
+            return f"{whole}, predicted"
+        return f"{whole}, {self.measured / 60:.1f} measured and {self.predicted / 60:.1f} predicted"
+
+
+def spent(worked: Iterable[Worked]) -> Spent:
+    """What the further attempts among *worked* cost; the others are those that shared a job with one."""
+    batches: defaultdict[str, list[Worked]] = defaultdict(list)
+    for each in worked:
+        batches[each.batch].append(each)
+    measured = predicted = 0.0
+    attempts = 0
+    for group in batches.values():
+        timed = [each for each in group if _is_measured(each)]
+        busy = _covered((each.begun or 0.0, each.over or 0.0) for each in timed)
+        whole = sum(each.predicted for each in timed)
+        for each in (each for each in group if each.is_further):
+            attempts += 1
+            if _is_measured(each):
+                part = each.predicted / whole if whole else 1 / len(timed)
+                measured += busy * part * max(1, each.gpus)
+            elif each.blame not in {Blame.BATCH, Blame.DISK}:
+                predicted += each.predicted * max(1, each.gpus)
+    return Spent(attempts=attempts, measured=measured, predicted=predicted)
+
+
+def _is_measured(each: Worked) -> bool:
+    """Whether its times say how long it worked: when a host is found to be lost says nothing about that."""
+    return each.begun is not None and each.over is not None and each.blame in {Blame.RUN, Blame.MEMORY}
+
+
+def _covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Seconds that at least one of *spans* covers: a model that waits, loaded, between two runs costs neither of them."""
+    covered, last = 0.0, -math.inf
+    for begun, over in sorted(spans):
+        covered += max(0.0, over - max(begun, last))
+        last = max(last, over)
+    return covered
+
+
+def over_budget(cost: Spent, rules: RetrySettings) -> str:
+    """Why nothing of a campaign is tried again by itself any more; empty while it may be."""
+    if not 0 < rules.gpu_minutes * 60 <= cost.total:
+        return ""
+    return f"further attempts took {cost}, and retry.gpu_minutes allows {rules.gpu_minutes:g}"
 
 
 def other_seed(asked: int, number: int) -> int:

@@ -63,7 +63,10 @@ class RetrySettings:
     always: bool = _field(False, "also for runs that belong to no campaign")
     same: int = _field(1, "how often the same recipe is made again after an output that was damaged")
     seeds: int = _field(2, "how many other seeds are tried after a video that is bad")
-    gpu_minutes: float = _field(0.0, "predicted GPU-minutes that a campaign may spend on this; 0 for any")
+    gpu_minutes: float = _field(
+        0.0,
+        "GPU-minutes that a campaign may spend on this, measured from a job's start until its output is home; 0 for any",
+    )
     streak: int = _field(
         3, "a campaign is paused when outputs of so many runs in a row fail one check; 0 for never"
     )

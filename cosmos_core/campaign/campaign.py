@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from cosmos_core import canonical
+from cosmos_core import canonical, retry
 from cosmos_core.accept import Open
 from cosmos_core.campaign import outlook
 from cosmos_core.campaign.expand import Expansion, expand
@@ -105,8 +105,11 @@ class Campaign:
         runs = self.runs()
         rejected = (run for run in runs if run.state is State.REJECTED)
         status = stand(self.wanted, runs, [run.id for run in rejected if self._has_twins(run)])
+        retried = retry.spent(self.site.store.retried(self.name))
         return attrs.evolve(
             status,
+            retried=retried,
+            over_budget=retry.over_budget(retried, self.site.settings.retry),
             campaign=self.name,
             seconds_left=self._seconds_left(status),
             paused=self.site.store.paused_campaigns().get(self.name),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from cosmos_core.campaign.review import Wanted
+from cosmos_core.retry import Spent
 from cosmos_core.run import Approval, Run, State
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ class Status:
     """Until the last of those that wait or are worked on is done; None when nothing is."""
     paused: str | None = None
     """Why the campaign is paused, perhaps an empty text; None when it is not."""
+    retried: Spent = attrs.field(factory=Spent)
+    """What further attempts at what was rejected cost."""
+    over_budget: str = ""
+    """Why nothing is tried again by itself any more; empty while it may be."""
 
     @property
     def total(self) -> int:

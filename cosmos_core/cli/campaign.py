@@ -507,6 +507,8 @@ def _facts(found: Status) -> dict[str, Any]:
         "sealed": found.sealed,
         "refused": found.refused,
         "paused": found.paused,
+        "retried": found.retried,
+        "over_budget": found.over_budget,
         "complete": found.is_complete,
         "counts": dict(found.counts),
         "seconds_left": found.seconds_left,
@@ -523,6 +525,7 @@ def _shown(found: Status, file: Path, *, every: bool, is_served: bool) -> str:
         _title(found, is_served=is_served),
         _paused(found),
         _bars(found.by_duration()),
+        _retried(found),
         _entries(found, every=every),
         _bad(found, most),
         _refused(found),
@@ -549,6 +552,18 @@ def _paused(found: Status) -> str:
         return ""
     again = f"cosmos queue resume --campaign {say.quoted(found.campaign)}"
     return f"{say.word('warn')}  it is paused: {found.paused or 'by hand'}; resume it: {again}"
+
+
+def _retried(found: Status) -> str:
+    """What trying again cost, and that it is over where it is."""
+    if not found.retried.attempts:
+        return ""
+    many = say.many(found.retried.attempts, "further attempt")
+    line = f"{many} at what was rejected: {found.retried}"
+    if found.over_budget and not found.is_complete:
+        more = "what is rejected now waits for your word: cosmos campaign submit --redo"
+        return f"{line}\n{say.word('warn')}  {found.over_budget}; {more}"
+    return line
 
 
 def _bar(share: float) -> str:

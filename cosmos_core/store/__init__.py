@@ -35,6 +35,7 @@ from cosmos_core.store.records import (
     Traffic,
     Trouble,
     Underway,
+    Worked,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ __all__ = [
     "Traffic",
     "Trouble",
     "Underway",
+    "Worked",
 ]
 
 

@@ -17,8 +17,8 @@ from cosmos_core.store import rows
 from cosmos_core.store.claims import OCCUPIES, PAUSED, PAUSED_CAMPAIGN
 from cosmos_core.store.hashes import Hashes
 from cosmos_core.store.opened import Opened
-from cosmos_core.store.records import Event, Full, Ruled, Server, Timed, Trouble, Underway
-from cosmos_core.store.schema import artifact, attempt, batch, event, now, run, setting
+from cosmos_core.store.records import Event, Full, Ruled, Server, Timed, Trouble, Underway, Worked
+from cosmos_core.store.schema import artifact, attempt, batch, event, is_queued, now, run, setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -299,12 +299,38 @@ class Journal(Opened):
             found = connection.execute(asked).all()
         return tuple(_ruled(row.run, State(row.state), row.findings) for row in found)
 
-    def retried_seconds(self, campaign: str) -> float:
-        """GPU-seconds, as predicted, of all attempts at a campaign's runs but the first ones."""
-        cost = run.c.seconds * sa.case((run.c.gpus > 1, run.c.gpus), else_=1) * (run.c.attempt - 1)
-        asked = sa.select(sa.func.sum(cost)).where(run.c.campaign == campaign, run.c.attempt > 1)
+    def retried(self, campaign: str) -> tuple[Worked, ...]:
+        """Attempts at runs of a campaign of which an output had been rejected before, and all that shared a job with one.
+
+        Those that are queued to be made are among them.
+        """
+        earlier = attempt.alias()
+        rejected = sa.and_(earlier.c.run == run.c.id, earlier.c.state == State.REJECTED)
+        is_further = sa.and_(
+            run.c.campaign == campaign, sa.exists().where(rejected, earlier.c.number < attempt.c.number)
+        )
+        joined = attempt.join(run, run.c.id == attempt.c.run)
+        columns = (run.c.id.label("run"), run.c.gpus, run.c.seconds.label("predicted"))
+        theirs = sa.select(attempt.c.batch).select_from(joined).where(is_further)
+        made = sa.select(
+            *columns,
+            *(attempt.c.batch, attempt.c.blame, attempt.c.running.label("begun")),
+            sa.func.coalesce(attempt.c.returned, attempt.c.ended).label("over"),
+            sa.case((is_further, 1), else_=0).label("is_further"),
+        ).select_from(joined)
+        waits = sa.select(*columns).where(
+            run.c.campaign == campaign, is_queued(), sa.exists().where(rejected)
+        )
         with self._db.read() as connection:
-            return float(connection.execute(asked).scalar() or 0.0)
+            done = connection.execute(made.where(attempt.c.batch.in_(theirs))).all()
+            queued = connection.execute(waits).all()
+        return (
+            *(
+                Worked(**row._asdict() | {"blame": Blame(row.blame), "is_further": bool(row.is_further)})
+                for row in done
+            ),
+            *(Worked(batch="", **row._asdict()) for row in queued),
+        )
 
     def pause(self, reason: str = "", *, campaign: str = "") -> None:
         """Let no worker take new runs, or none of *campaign*. What is held goes on."""

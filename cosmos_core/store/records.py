@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from cosmos_core.errors import StoreError
-from cosmos_core.run import Approval, Batch, Needs, Queued, Run, State
+from cosmos_core.run import Approval, Batch, Blame, Needs, Queued, Run, State
 from cosmos_core.spec import Spec, Variable
 
 if TYPE_CHECKING:
@@ -172,6 +172,25 @@ class Again:
     seed: int | None
     """What it is made with; None for the seed that was asked for."""
     reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Worked:
+    """An attempt at a run, and when its job worked, in seconds since 1970 by the database's clock."""
+
+    run: str
+    batch: str
+    """Empty for an attempt that waits to be made."""
+    gpus: int
+    predicted: float
+    """Seconds on a slot, without the model load."""
+    begun: float | None = None
+    """When its job started."""
+    over: float | None = None
+    """When its output was home or, without one, when it had ended."""
+    blame: Blame = Blame.RUN
+    is_further: bool = True
+    """An output of the run had been rejected before."""
 
 
 @attrs.frozen(kw_only=True)

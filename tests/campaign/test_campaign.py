@@ -183,6 +183,32 @@ def test_only_what_ended_badly_is_made_again(cosmos, campaign):
     assert {"queued": 2, "blocked": 2} == night.status().counts
 
 
+def test_what_trying_again_cost_is_told(cosmos, campaign, say, distribution):
+    """
+    Measured, and that nothing is tried again any more where the budget is over.
+    """
+    rules = attrs.evolve(cosmos.settings.retry, streak=0, gpu_minutes=1e-6)
+    cosmos.settings = attrs.evolve(cosmos.settings, retry=rules)
+    night = campaign(
+        TEXT.replace("a fox", "black").replace("[0.25, 0.5]", "[0.25]").replace("runs: 4", "runs: 2")
+    )
+    night.submit()
+    work(cosmos)
+    status = night.status()
+    with cosmos.workspace.settings.open("a") as out:
+        out.write("\n[retry]\ngpu_minutes = 1e-6\n")
+    distribution("cosmos-core-double", {"double": "cosmos_core.testing.double"})
+    said = say("campaign", "status", night.path)
+    facts = say("--json", "campaign", "status", night.path).facts
+
+    assert {"rejected": 1, "sealed": 1} == status.counts
+    assert (1, 0.0) == (status.retried.attempts, status.retried.predicted)
+    assert status.retried.measured > 0
+    assert "1 further attempt at what was rejected: " in said.out
+    assert "what is rejected now waits for your word" in " ".join(said.out.split())
+    assert (1, True) == (facts["retried"]["attempts"], "measured" in facts["over_budget"])
+
+
 def test_two_who_submit_at_once_queue_it_once(cosmos, campaign):
     """
     Both saw nothing there; the second one's token is the first one's.

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from cosmos_core import retry
 from cosmos_core.cli.root import root
 from cosmos_core.errors import Remedy, fail
-from cosmos_core.run import Attempt, State, new_id
+from cosmos_core.run import Attempt, Blame, State, new_id
 from cosmos_core.settings import RetrySettings
 from cosmos_core.spec import Prompt, Spec
-from cosmos_core.store import Full, NewRun, Ruled
+from cosmos_core.store import Again, Full, NewRun, Ruled, Worked
 from cosmos_core.testing import double
 from cosmos_core.work import Worker
 
@@ -194,16 +194,108 @@ def test_equal_bytes_for_two_requests_hold_their_campaign(cosmos, ask, monkeypat
     assert ["streets"] == list(cosmos.store.paused_campaigns())
 
 
-def test_a_budget_ends_it(cosmos, ask, rules):
+def test_a_budget_ends_it(cosmos, ask, rules, caplog):
     """
-    A second attempt costs a predicted minute; with half a minute left there is no third.
+    A second attempt took some time of its slot, which is all that there was: there is no third, and it is said why.
     """
-    rules(streak=0, gpu_minutes=0.5)
+    rules(streak=0, gpu_minutes=1e-6)
     (run,) = ask("black")
     work(cosmos)
+    cost = retry.spent(cosmos.store.retried("streets"))
 
     assert 2 == len(tries(cosmos, run))
-    assert 60.0 == cosmos.store.retried_seconds("streets")
+    assert (1, 0.0) == (cost.attempts, cost.predicted)
+    assert 0 < cost.measured
+    assert f"run {run.id} of campaign streets is not tried again: further attempts took" in caplog.text
+    assert "GPU-minutes, measured, and retry.gpu_minutes allows 1e-06" in caplog.text
+
+
+def test_what_waits_is_counted_as_it_is_predicted(cosmos, ask, rules):
+    """
+    Of many that are rejected at once no more are promised another attempt than the budget has room for.
+    """
+    rules(streak=0, gpu_minutes=1.5)
+    object.__setattr__(
+        cosmos, "settings", attrs.evolve(cosmos.settings, queue=attrs.evolve(cosmos.settings.queue, batch=8))
+    )
+    runs = ask(*(f"black {number}" for number in range(4)), "a street")
+    lease = cosmos.store.claim(
+        owner="w",
+        load_key="double",
+        host="local",
+        slot=0,
+        gpu="",
+        limit=8,
+        only=[run.id for run in runs],
+        lease=60,
+    )
+    for run in runs[:4]:
+        cosmos.store.move(lease, run.id, State.RUNNING)
+        cosmos.store.move(lease, run.id, State.RETURNED)
+        cost = retry.spent(cosmos.store.retried("streets"))
+        again = None if retry.over_budget(cost, cosmos.settings.retry) else Again(seed=1, reason="again")
+        cosmos.store.reject(lease, run.id, [fail("bad", check="a")], reason="bad", again=again)
+
+    assert 2 == cosmos.store.counts()[State.REJECTED]
+    assert retry.Spent(attempts=2, predicted=120.0) == retry.spent(cosmos.store.retried("streets"))
+    assert retry.Spent() == retry.spent(cosmos.store.retried("other"))
+
+
+def worked(batch, begun=None, over=None, **more):
+    return Worked(
+        **{"run": "r", "batch": batch, "gpus": 1, "predicted": 60.0, "begun": begun, "over": over} | more
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "cost", "said"),
+    [
+        ([], (0, 0.0, 0.0), "0.0 GPU-minutes, measured"),
+        ([worked("a", 0.0, 90.0)], (1, 90.0, 0.0), "1.5 GPU-minutes, measured"),
+        ([worked("a", 0.0, 90.0, gpus=8)], (1, 720.0, 0.0), "12.0 GPU-minutes, measured"),
+        ([worked("a", 0.0, 90.0, gpus=0)], (1, 90.0, 0.0), "1.5 GPU-minutes, measured"),
+        ([worked("", gpus=2)], (1, 0.0, 120.0), "2.0 GPU-minutes, predicted"),
+        ([worked("a", 30.0)], (1, 0.0, 60.0), "1.0 GPU-minutes, predicted"),
+        ([worked("a", 0.0, 9e5, blame=Blame.HOST)], (1, 0.0, 60.0), "1.0 GPU-minutes, predicted"),
+        ([worked("a", 0.0, 9e5, blame=Blame.BATCH)], (1, 0.0, 0.0), "0.0 GPU-minutes, measured"),
+        ([worked("a", blame=Blame.DISK)], (1, 0.0, 0.0), "0.0 GPU-minutes, measured"),
+        ([worked("a", 0.0, 0.5)], (1, 0.5, 0.0), "under 0.1 GPU-minutes, measured"),
+        (
+            [worked("a", 0.0, 90.0), worked("b", 100.0, 130.0), worked("")],
+            (3, 120.0, 60.0),
+            "3.0 GPU-minutes, 2.0 measured and 1.0 predicted",
+        ),
+        # Three share a job of 100 s, of which the further attempt has as much as its prediction has of theirs.
+        (
+            [
+                worked("a", 0.0, 40.0, predicted=30.0),
+                worked("a", 0.0, 99.0, predicted=10.0, is_further=False),
+                worked("a", 0.0, 100.0, predicted=10.0, is_further=False),
+            ],
+            (1, 60.0, 0.0),
+            "1.0 GPU-minutes, measured",
+        ),
+        # The second joined the loaded model an hour later.
+        ([worked("a", 0.0, 30.0), worked("a", 3600.0, 3630.0)], (2, 60.0, 0.0), "1.0 GPU-minutes, measured"),
+    ],
+)
+def test_what_further_attempts_cost_is_measured_where_it_can_be(found, cost, said):
+    """
+    Times GPUs; a slot without one counts as one. What was never begun costs nothing.
+    """
+    made = retry.spent(found)
+
+    assert (cost, said) == ((made.attempts, made.measured, made.predicted), str(made))
+
+
+@pytest.mark.parametrize(("minutes", "over"), [(0.0, False), (2.0, True), (2.5, False)])
+def test_a_budget_of_nothing_is_none(minutes, over):
+    """
+    And one that is reached is over.
+    """
+    why = retry.over_budget(retry.Spent(attempts=1, measured=120.0), RetrySettings(gpu_minutes=minutes))
+
+    assert over == bool(why)
 
 
 def ruled(*checks):

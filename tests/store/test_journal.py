@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from cosmos_core.run import Blame, State
+from cosmos_core.store import Again
 
 
 def test_every_move_has_one_event_in_order(store, accept, take, bring_home, artifact):
@@ -309,3 +310,26 @@ def test_a_run_that_never_returned_is_no_measurement(store, accept, take):
     store.move(lease, run.id, State.FAILED)
 
     assert () == store.measured()
+
+
+def test_further_attempts_are_known_with_all_that_shared_their_jobs(store, accept, take, bring_home):
+    """
+    Those that wait to be made have no times yet; other campaigns have none of it.
+    """
+    bad, worse = accept(2, campaign="streets")
+    (other,) = accept(campaign="bridges")
+    again = Again(seed=1, reason="again")
+    first = take(only=[bad.id, worse.id])
+    bring_home(first, bad.id, worse.id)
+    store.reject(first, bad.id, [], reason="black", again=again)
+    store.reject(first, worse.id, [], reason="black", again=again)
+    bring_home(take(only=[bad.id, other.id]), bad.id, other.id)
+    found = {each.run: each for each in store.retried("streets")}
+
+    assert {bad.id: True, other.id: False, worse.id: True} == {
+        run: each.is_further for run, each in found.items()
+    }
+    assert ("", None, None) == (found[worse.id].batch, found[worse.id].begun, found[worse.id].over)
+    assert found[bad.id].batch == found[other.id].batch
+    assert found[bad.id].begun <= found[bad.id].over
+    assert () == store.retried("bridges")
