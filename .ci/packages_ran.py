@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 NEEDED = {
-    "Qt": ("tests.houdini.test_panel",),
+    "Qt": ("tests.houdini.test_panel", "tests.houdini.test_dialog"),
     "ONNX": ("plugins.adherence.tests.test_truth",),
 }
 

@@ -54,6 +54,15 @@ def saved_scene(packaged, tmp_path):
     return path
 
 
+@pytest.fixture
+def application(monkeypatch):
+    """A Qt without a screen."""
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    from PySide6 import QtWidgets
+
+    return QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+
+
 def writer():
     """``hda/write.py`` as a module."""
     spec = importlib.util.spec_from_file_location("hda_write", ASSETS / "write.py")

@@ -18,15 +18,6 @@ pytest.importorskip("PySide6.QtWidgets", reason="PySide6 is not installed here; 
 PANEL = Path(__file__).parents[2] / "houdini" / "python_panels" / "cosmos.pypanel"
 
 
-@pytest.fixture
-def application(monkeypatch):
-    """A Qt without a screen."""
-    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    from PySide6 import QtWidgets
-
-    return QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
-
-
 def _idle(application, until, seconds=60.0):
     end = time.monotonic() + seconds
     while not until():

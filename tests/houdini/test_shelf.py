@@ -128,14 +128,14 @@ def test_what_stands_against_it_is_said_before_anything_is_written(
     assert [] == no_process == _jobs(saved_scene)
 
 
-def test_a_button_mends_what_can_be_mended(desk, packaged, saved_scene, no_process):
-    """What stops the job is put right first; what is merely odd only when it is asked for again."""
+def test_each_finding_has_a_button_of_its_own(desk, packaged, saved_scene, no_process):
+    """A press does that one thing, and the list is shown again without it."""
     packaged.fps = 30.0
-    # The odd size is typed and refused by a second look; Fix mends it; Fix again the length and the rate; then go.
+    typed = ("fog", "", "", "", "1", "40", "641", "704")
     desk.answers.extend(
         [
-            (0, ("fog", "", "", "", "1", "40", "641", "704")),
-            (0, ("fog", "", "", "", "1", "40", "641", "704")),
+            (0, typed),
+            (0, typed),
             (2, ("fog", "", "", "", "1", "40", "1280", "704")),
             (0, ("fog", "", "", "", "1", "93", "1280", "704")),
         ]
@@ -144,7 +144,9 @@ def test_a_button_mends_what_can_be_mended(desk, packaged, saved_scene, no_proce
     press("render_and_submit")
 
     assert "641 x 704: both must be even" in desk.dialogs[1].text
-    assert ("Fix and Look Again", "Cancel") == desk.dialogs[1].buttons
+    assert ("Use 1280 x 704", "Use Frames 1 to 93", "Cancel") == desk.dialogs[1].buttons
+    assert ("Render and Submit", "Passes Only", "Use Frames 1 to 93", "Cancel") == desk.dialogs[2].buttons
+    assert ("Render and Submit", "Passes Only", "Cancel") == desk.dialogs[3].buttons
     (path,) = _jobs(saved_scene)
     job = json.loads(path.read_text())
     assert (1280, 704, 93, 30) == (job["width"], job["height"], job["end"], job["fps"])
@@ -193,7 +195,7 @@ def test_a_scene_that_was_never_saved_is_refused(packaged, no_process):
     """Its job would have no place."""
     packaged.desk.here = True
     packaged.hou.node("/obj").createNode("cam", "cam1")
-    packaged.desk.answers.append((0, WORDS))
+    packaged.desk.answers.append((-1, WORDS))
 
     press("render_and_submit")
 
@@ -278,13 +280,13 @@ def test_progress_stands_in_the_status_line(watch, desk):
 
 
 @pytest.mark.parametrize(
-    ("event", "severity", "button"),
+    ("event", "severity", "buttons"),
     [
-        ({"type": "done", "message": "it is finished"}, "Message", "Load Result"),
-        ({"type": "error", "message": "no licence"}, "Error", "Show Log"),
+        ({"type": "done", "message": "it is finished"}, "Message", ("Behind the Camera", "COP File Node")),
+        ({"type": "error", "message": "no licence"}, "Error", ("Show Log",)),
     ],
 )
-def test_one_message_at_the_end_and_the_callback_is_gone(watch, desk, event, severity, button):
+def test_one_message_at_the_end_and_the_callback_is_gone(watch, desk, event, severity, buttons):
     """Nobody is told twice, and Houdini's event loop is left as it was."""
     _, tell = watch
     desk.answers.append(0)
@@ -293,7 +295,7 @@ def test_one_message_at_the_end_and_the_callback_is_gone(watch, desk, event, sev
     tell({"type": "done", "message": "again"})
 
     dialog = desk.dialogs[-1]
-    assert (severity, button) == (dialog.severity, dialog.buttons[2])
+    assert (severity, ("Close", "Show Folder", *buttons)) == (dialog.severity, dialog.buttons)
     assert event["message"] in dialog.text
     assert [] == desk.callbacks
     assert 2 == len(desk.dialogs)
@@ -324,10 +326,62 @@ def test_load_result_puts_the_newest_video_behind_the_camera(desk, packaged, sav
     newest = _finished(saved_scene, 2)
     _finished(saved_scene, 3, verified=False)
     desk.panes["SceneViewer"] = make(packaged.hou.SceneViewer, "view")
+    desk.answers.append(0)
 
     press("load_result")
 
     assert {("Perspective", 1): (newest / "plate/frame.$F4.jpg").as_posix()} == desk.backgrounds
+
+
+@pytest.mark.parametrize(
+    ("houdini_profile", "kind", "node"),
+    [("20.5", "img", "Cop2/file"), ("21.0", "copnet", "Cop/file"), ("22.0", "copnet", "Cop/file")],
+)
+def test_load_result_makes_a_file_node_of_this_houdinis_kind(desk, packaged, saved_scene, kind, node):
+    """In 20.5 an old compositing network, later a Copernicus one; the second time the same node, as one step of Undo."""
+    newest = _finished(saved_scene, 2)
+    desk.answers.extend([1, 1])
+    press("load_result")
+    press("load_result")
+
+    (network,) = packaged.hou.node("/img").children()
+    (made,) = network.children()
+    assert (kind, "shot_7_002") == (network.type().name(), made.name())
+    assert node == made.type().nameWithCategory()
+    assert (newest / "plate/frame.$F4.jpg").as_posix() == made.parmTuple("filename")[0].rawValue()
+    assert made.path() in desk.statuses[-1][0]
+    packaged.hou.undos.performUndo()
+    packaged.hou.undos.performUndo()
+    assert () == packaged.hou.node("/img").children()
+
+
+def test_load_result_refuses_a_houdini_without_file_nodes(desk, packaged, saved_scene, monkeypatch):
+    """With a sentence, and nothing half made."""
+    _finished(saved_scene, 2)
+    desk.answers.append(1)
+    kept = {key: row for key, row in packaged.catalog._types.items() if key[0] not in ("Cop", "Cop2")}
+    monkeypatch.setattr(packaged.catalog, "_types", kept)
+
+    press("load_result")
+
+    assert "no file node: neither Cop/file nor Cop2/file" in desk.dialogs[-1].text
+    assert "Behind the Camera works" in desk.dialogs[-1].text
+    assert () == packaged.hou.node("/img").children()
+
+
+def test_load_result_stops_at_a_renamed_parameter(desk, packaged, saved_scene, monkeypatch):
+    """The guard of all nodes holds here too."""
+    from dataclasses import replace
+
+    _finished(saved_scene, 2)
+    desk.answers.append(1)
+    row = packaged.catalog.find("Cop", "file")
+    renamed = replace(row.parms["filename"], name="path")
+    packaged.catalog.add(replace(row, parms=row.parms | {"filename": renamed}))
+
+    press("load_result")
+
+    assert "has no parameter filename" in desk.dialogs[-1].text
 
 
 def test_load_result_says_when_there_is_none(desk):
@@ -369,20 +423,6 @@ def test_the_rows_of_the_panel_are_those_of_the_list(packaged):
     assert [("fog", "queued", "preview", "")] == queue.rows(json.dumps({"runs": [run], "total": 1}))
     with pytest.raises(ValueError, match="no workspace"):
         queue.rows(json.dumps({"error": {"message": "no workspace here"}}))
-
-
-def test_missing_files_are_named_over_the_whole_range(desk, packaged, saved_scene, no_process, tmp_path):
-    """A sequence that ends early is noticed, not only one that is not there at all."""
-    (tmp_path / "smoke.0001.vdb").touch()
-    node = packaged.hou.node("/obj").createNode("geo")
-    parm = node.createNode("box").parm("scale")
-    packaged.references.append((parm, f"{tmp_path}/smoke.$F4.vdb"))
-    desk.answers.append((2, WORDS))
-
-    press("render_and_submit")
-
-    assert f"{tmp_path}/smoke.0093.vdb" in desk.dialogs[0].text
-    assert f"{tmp_path}/smoke.0001.vdb" not in desk.dialogs[0].text
 
 
 def test_a_new_node_runs_in_hython_without_a_window(packaged):

@@ -517,7 +517,7 @@ def _submitted(job: Job, ask: Ask, site: Site, cosmos: Cosmos, clip: Clip) -> di
     return facts | {
         "video": video.name,
         "video_sha256": finished.artifact.digest,
-        "plate": _plate(video, site),
+        "plate": _plate(video, site, job.start),
         "message": f"{video.name} is finished: decoded, measured and compared with what was asked",
     }
 
@@ -547,13 +547,13 @@ def _copy(source: Path, target: Path) -> None:
     media.publish([(part, target)])
 
 
-def _plate(video: Path, site: Site) -> str:
-    """The video's frames as pictures, which every Houdini can show behind the camera."""
+def _plate(video: Path, site: Site, first: int) -> str:
+    """The video's frames as pictures, numbered as the scene's, which every Houdini can show behind the camera."""
     import cv2
 
     folder = site.folder / PLATE
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for number, frame in enumerate(media.read_frames(video), 1):
+    for number, frame in enumerate(media.read_frames(video), first):
         cv2.imwrite(str(folder / f"frame.{number:04}.jpg"), frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
     return f"{PLATE}/frame.$F4.jpg"

@@ -44,6 +44,10 @@ class Desk:
     panels: set[str] = field(default_factory=set)
     """Names of the installed Python panels."""
     backgrounds: dict[tuple[str, int], str] = field(default_factory=dict)
+    window: Any = None
+    """Houdini's main window, where a test has made one of Qt."""
+    viewed_through: list[Any] = field(default_factory=list)
+    """Cameras that got the view's own place."""
 
     def pump(self, rounds: int = 1) -> None:
         """Let Houdini's event loop go round."""
@@ -91,6 +95,8 @@ class UI:
             "GeometryViewport.settings": lambda me: make(
                 self._session.hou.GeometryViewportSettings, me._fake
             ),
+            "qt.mainWindow": lambda: self._desk.window,
+            "GeometryViewport.saveViewToCamera": lambda _, camera: self._desk.viewed_through.append(camera),
             "GeometryViewport.camera": lambda _: self._session.viewport_camera,
             "GeometryViewportSettings.backgroundImage": lambda _, view, layer=1: make(
                 self._session.hou.GeometryViewportBackground, (view._fake[1], layer)

@@ -174,6 +174,7 @@ class Parms:
     def set(self, me: Any, value: Any, *_: Any, **__: Any) -> None:
         """Set one; an expression that stands there stays, as in Houdini."""
         parms, at = me._fake
+        self._changing(parms)
         parms.values[at] = self._checked(parms.row, value)
         self._session.touch(parms.node)
 
@@ -184,8 +185,18 @@ class Parms:
             raise self._session.hou.InvalidSize(
                 f"{parms.name} has {parms.row.size} components, not {len(values)}"
             )
+        self._changing(parms)
         parms.values[:] = [self._checked(parms.row, value) for value in values]
         self._session.touch(parms.node)
+
+    def _changing(self, parms: Tuple) -> None:
+        """What stands there now comes back when this is undone."""
+        values, expressions = list(parms.values), list(parms.expressions)
+
+        def back() -> None:
+            parms.values[:], parms.expressions[:] = values, expressions
+
+        self._session.did(f"set {parms.node.path}/{parms.name}", back)
 
     def _checked(self, row: ParmRow, value: Any) -> Any:
         def refuse(why: str) -> Exception:
@@ -257,10 +268,12 @@ class Parms:
     def delete_keyframes(self, me: Any) -> None:
         """Remove the expression; the value last set comes to light."""
         parms, at = me._fake
+        self._changing(parms)
         parms.expressions[at] = ""
 
     def delete_all_keyframes(self, me: Any) -> None:
         """The same for every component."""
+        self._changing(me._fake)
         me._fake.expressions[:] = [""] * me._fake.row.size
 
     def set_expression(self, me: Any, expression: str, *_: Any, **__: Any) -> None:

@@ -21,6 +21,7 @@ from hython_stubs.module import Hou, make
 from hython_stubs.parms import Parms
 from hython_stubs.spec import load
 from hython_stubs.tree import CLASSES, NETWORKS, Node, Tree
+from hython_stubs.undo import Step, Undos
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ class Session:
     def __init__(self) -> None:
         """Build ``hou``; half a second the first time."""
         self.behaviours: dict[str, Callable[..., Any]] = values.behaviours()
-        for part in (Tree, Parms, Geometry, Files, UI):
+        for part in (Tree, Parms, Geometry, Files, UI, Undos):
             self.behaviours.update(part(self).behaviours())
         self.hou = Hou(load(), self.behaviours)
         self._own = dict(self.behaviours)
@@ -58,6 +59,9 @@ class Session:
         """``Lop/usd_rop.execute`` to what pressing it does; called with the node."""
         self.references: list[tuple[Any, str]] = []
         self.viewport_camera: Any = None
+        self.steps: list[Step] = []
+        """What Undo would take back, oldest first."""
+        self.open_steps: list[Step] = []
         self.clear_scene()
 
     def clear_scene(self) -> None:
@@ -73,6 +77,13 @@ class Session:
         self.frame, self.fps, self.frame_range = 1.0, 24.0, (1.0, 240.0)
         self.hip = "untitled.hip"
         self.unsaved = False
+
+    def did(self, what: str, back: Callable[[], Any]) -> None:
+        """Something of the scene changed; *back* takes it back. It belongs to the open group, or is a step by itself."""
+        step = self.open_steps[-1] if self.open_steps else Step(what)
+        step.changes.append((what, back))
+        if not self.open_steps:
+            self.steps.append(step)
 
     def new(self, name: str, row: TypeRow, parent: Node, holds: str) -> Node:
         """A node in the tree, with the object that stands for it."""

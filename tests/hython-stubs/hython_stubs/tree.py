@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from hython_stubs.parms import Tuple
     from hython_stubs.session import Session
 
-CLASSES = {"Object": "ObjNode", "Sop": "SopNode", "Driver": "RopNode", "Lop": "LopNode", "Top": "TopNode"}
-NETWORKS = {"obj": "Object", "out": "Driver", "stage": "Lop", "tasks": "Top"}
+CLASSES = {
+    "Object": "ObjNode", "Sop": "SopNode", "Driver": "RopNode", "Lop": "LopNode", "Top": "TopNode",
+    "Cop": "CopNode", "Cop2": "Cop2Node",
+}  # fmt: skip
+NETWORKS = {"obj": "Object", "out": "Driver", "stage": "Lop", "tasks": "Top", "img": "CopNet"}
 """The managers below the root, and what each holds."""
-_HOLDS = {("Object", "geo"): "Sop"}
-CATEGORIES = ("Object", "Sop", "Driver", "Lop", "Top", "Dop", "Cop", "Cop2", "Vop", "Chop", "Shop")
+_HOLDS = {("Object", "geo"): "Sop", ("CopNet", "copnet"): "Cop", ("CopNet", "img"): "Cop2"}
+CATEGORIES = ("Object", "Sop", "Driver", "Lop", "Top", "Dop", "Cop", "Cop2", "CopNet", "Vop", "Chop", "Shop")
 
 
 @dataclass(eq=False)
@@ -64,15 +67,14 @@ class Tree:
 
     def behaviours(self) -> dict[str, Callable[..., Any]]:
         """By full name."""
-        flags = {"setDisplayFlag": "display", "setRenderFlag": "render", "bypass": "bypass"}
-        setters = {
-            f"{kind}.{name}": self._setter(flag)
-            for kind in ("SopNode", "ObjNode", "LopNode", "RopNode")
-            for name, flag in flags.items()
-        }
+        flags = {
+            "setDisplayFlag": "display", "setRenderFlag": "render", "bypass": "bypass", "setLocked": "locked",
+        }  # fmt: skip
+        kinds = ("SopNode", "ObjNode", "LopNode", "RopNode", "CopNode", "Cop2Node")
+        setters = {f"{kind}.{name}": self._setter(flag) for kind in kinds for name, flag in flags.items()}
         getters = {
             f"{kind}.{name}": self._getter(flag, default=default)
-            for kind in ("SopNode", "ObjNode", "LopNode", "RopNode")
+            for kind in kinds
             for name, flag, default in (
                 ("isDisplayFlagSet", "display", True),
                 ("isBypassed", "bypass", False),
@@ -165,7 +167,9 @@ class Tree:
             if on and flag in ("display", "render") and me._fake.parent:
                 for other in me._fake.parent.children.values():
                     other.flags[flag] = False
-            me._fake.flags[flag] = bool(on)
+            flags, before = me._fake.flags, dict(me._fake.flags)
+            flags[flag] = bool(on)
+            self._session.did(f"{flag} {me._fake.path}", lambda: (flags.clear(), flags.update(before)))
 
         return setter
 
@@ -231,6 +235,7 @@ class Tree:
         )
         made = self._session.new(name, row, parent, _HOLDS.get((row.category, row.name.split("::")[0]), ""))
         self._session.touch(made)
+        self._session.did(f"create {made.path}", lambda: parent.children.pop(made.name, None))
         if run_init_scripts:
             self._session.created(made)
         return made.object
@@ -288,9 +293,11 @@ class Tree:
         source: Node = item._fake
         if source.parent is not node.parent:
             raise self._session.hou.InvalidInput(f"{source.path} and {node.path} are of different networks")
-        if not 0 <= output_index < source.row.outputs:
+        # Render nodes give nothing on, and are wired for the order in which they render.
+        outputs = max(source.row.outputs, source.row.category == "Driver")
+        if not 0 <= output_index < outputs:
             raise self._session.hou.InvalidInput(
-                f"{source.row.key} has {source.row.outputs} outputs; {output_index} is none of them"
+                f"{source.row.key} has {outputs} outputs; {output_index} is none of them"
             )
         node.inputs[input_index] = (source, output_index)
         self._session.touch(node)

@@ -31,7 +31,7 @@ def submit(kwargs: Mapping[str, Any]) -> None:
 
     node = kwargs["node"]
     if node.type().name() == scene.SUBMIT_TYPE:
-        shelf.submit(shelf.request_of_node(node, shelf.request_of_scene()))
+        shelf.submit(shelf.request_of_node(node, shelf.request_of_scene()), [node])
     else:
         shelf.submit(shelf.request_of_scene())
 
@@ -42,8 +42,9 @@ def render_only(kwargs: Mapping[str, Any]) -> None:
 
     from cosmos_houdini import shelf
 
-    request = shelf.request_of_node(kwargs["node"], shelf.request_of_scene())
-    shelf.submit(replace(request, ask=None))
+    node = kwargs["node"]
+    request = shelf.request_of_node(node, shelf.request_of_scene())
+    shelf.submit(replace(request, ask=None), [node])
 
 
 def open_queue(kwargs: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import hou
 
 from cosmos_houdini import job as folder_of_job
+from cosmos_houdini import results
 from cosmos_houdini.files import Follower
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Watch:
         self.stop()
         reap(self.pid)
         self.say(f"Cosmos: {text}", hou.severityType.Error if failed else hou.severityType.Message)
-        buttons = ("Close", "Show Folder", "Show Log") if failed else ("Close", "Show Folder", "Load Result")
+        buttons = ("Close", "Show Folder", *(("Show Log",) if failed else results.CHOICES))
         chosen = hou.ui.displayMessage(
             f"{self.folder.name}: {text}",
             buttons=buttons,
@@ -100,10 +101,8 @@ class Watch:
             hou.ui.showInFileBrowser(self.folder.as_posix())
         elif chosen == 2 and failed:
             hou.ui.showInFileBrowser((self.folder / folder_of_job.LOG).as_posix())
-        elif chosen == 2:
-            from cosmos_houdini import shelf
-
-            shelf.show_result(self.folder)
+        elif chosen >= 2:
+            results.show(self.folder, results.CHOICES[chosen - 2])
 
     def stop(self) -> None:
         """Look no more."""
