@@ -303,6 +303,17 @@ def test_a_long_line_gets_a_second_connection(session, monkeypatch):
     assert 2 == session.connections()
 
 
+@pytest.mark.parametrize(
+    ("answers", "connections"), [((0.05, 0.02, 0.001), 1), ((0.001,), 1), ((0.05, 0.042, 0.041, 0.043), 2)]
+)
+def test_a_busy_machine_is_not_taken_for_a_long_line(session, monkeypatch, answers, connections):
+    """One quick answer shows that the line is short; nobody waits for more than a few slow ones."""
+    monkeypatch.setattr(session, "_ping", iter(answers).__next__)
+
+    assert connections == session.connections()
+    assert min(answers) == session.round_trip()
+
+
 def test_sessions_that_send_one_input_at_once_both_succeed(open_session, host, make_input):
     """Two workers with the same clip do not spoil each other's upload."""
     from concurrent.futures import ThreadPoolExecutor
