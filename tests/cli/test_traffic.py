@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from cosmos_core.run import State
 from cosmos_core.store import Traffic
 
 SLOW = """
@@ -84,6 +85,64 @@ def test_whoever_waits_for_a_run_sees_it_too(program, slow):
     assert "far: sending, " in said.err
     assert "far: fetching, " in said.err
     assert "of 200.0 MB" in said.err
+
+
+@pytest.fixture
+def held(say, double, here):
+    """A run that is held, the open workspace and the lease."""
+    from cosmos_core.api import Cosmos
+
+    (run,) = say("submit", "a street", "--backend", "double", "--json").facts["runs"]
+    with Cosmos(here.root) as cosmos:
+        (waiting,) = cosmos.store.waiting(limit=1)
+        lease = cosmos.store.claim(owner="w", load_key=waiting.load_key, host="far", slot=0, limit=1)
+        yield run["id"], cosmos, lease
+
+
+OUT = Traffic(way="out", done=12_000_000, total=200_000_000)
+HOME = Traffic(way="home", done=3_000_000, total=6_000_000)
+
+
+def _end(cosmos, lease, run):
+    cosmos.workspace.log(lease.batch.id).parent.mkdir(parents=True, exist_ok=True)
+    cosmos.workspace.log(lease.batch.id).write_text("Processing sample\n")
+    cosmos.store.tell_traffic(lease, None)
+    cosmos.store.move(lease, run, State.FAILED, reason="over")
+
+
+def test_whoever_follows_a_log_hears_of_bytes_on_their_way(begin, held):
+    """Beside the log, which alone is what a pipe gets, and only while they move."""
+    run, cosmos, lease = held
+    cosmos.store.tell_traffic(lease, OUT)
+    follower = begin("logs", run, "-f")
+    out = next(line for line in follower.stderr if "sending" in line)
+    cosmos.store.tell_traffic(lease, HOME)
+    home = next(line for line in follower.stderr if "fetching" in line)
+    _end(cosmos, lease, run)
+    said, err = follower.communicate(timeout=60)
+
+    assert f"{lease.batch.id} far: sending, 12.0 MB of 200.0 MB" in out
+    assert f"{lease.batch.id} far: fetching, 3.0 MB of 6.0 MB" in home
+    assert "Processing sample\n" == said
+    assert f"failed  {run}: over" in err
+
+
+def test_a_program_that_follows_a_log_gets_bytes_as_events(begin, held):
+    """One line of JSON now and then, between those of the log."""
+    run, cosmos, lease = held
+    cosmos.store.tell_traffic(lease, OUT)
+    follower = begin("logs", run, "-f", "--json")
+    lines = map(json.loads, follower.stdout)
+    out = next(line["traffic"] for line in lines if line["traffic"]["way"] == "out")
+    cosmos.store.tell_traffic(lease, HOME)
+    home = next(line["traffic"] for line in lines if line["traffic"]["way"] == "home")
+    _end(cosmos, lease, run)
+    *_, log, last = lines
+
+    assert (12_000_000, 200_000_000) == (out["done"], out["total"])
+    assert (3_000_000, 6_000_000) == (home["done"], home["total"])
+    assert {"run": run, "line": "Processing sample"} == log
+    assert ("failed", "over") == (last["state"], last["reason"])
 
 
 @pytest.mark.parametrize(
