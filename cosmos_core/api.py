@@ -448,6 +448,13 @@ class Cosmos:
         ]
         return tuple(rest for rest in rests if rest.seconds)
 
+    def wanted_models(self) -> frozenset[str]:
+        """The names of what runs wait for or are worked with, and of what the settings name."""
+        from cosmos_core.run import HELD, State
+
+        open_ = self.store.backends(states=(State.QUEUED, *sorted(HELD)))
+        return frozenset({*open_, self.settings.backend, *self.settings.plugins})
+
     def plan(self, *, order: str = "long") -> Plan:
         """How the waiting runs would be worked from now on, by all slots of this workspace as they become free."""
         return self.plugins.plan(*self._to_plan(order))

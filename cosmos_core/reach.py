@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from cosmos_core.errors import CosmosError, PluginError, RefusedError, fail, ok
+from cosmos_core.errors import CosmosError, Level, PluginError, RefusedError, fail, ok, warn
 from cosmos_core.extend import Backend, Enhancer, Transport
 from cosmos_core.options import build
 from cosmos_core.plugins import options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cosmos_core.errors import Finding
@@ -93,11 +93,18 @@ def climb(plugins: Plugins, host: Host, state: Path) -> Iterator[tuple[Transport
 
 
 def examine(
-    plugins: Plugins, host: Host, state: Path, tables: Mapping[str, Mapping[str, Any]] = NO_TABLES
+    plugins: Plugins,
+    host: Host,
+    state: Path,
+    tables: Mapping[str, Mapping[str, Any]] = NO_TABLES,
+    *,
+    models: Collection[str] = (),
+    wanted: Collection[str] | None = None,
 ) -> Iterator[Finding]:
     """What is well with a host and what is not, layer by layer, then, where it has GPUs, what each model needs there.
 
-    *tables* holds the settings' options by the backend's or enhancer's name.
+    *tables* holds the settings' options by the backend's or enhancer's name. With *models* no others are looked at.
+    What a model lacks that is not *wanted* is one warning; None wants all.
     """
     top: Session | None = None
     try:
@@ -109,8 +116,12 @@ def examine(
         # A host without GPUs is no place for a model, and not to blame for that.
         if host.gpus and top is not None and hasattr(top, "run"):
             for offer, check in _checks(plugins):
+                if models and offer.name not in models:
+                    continue
                 chosen = options(offer, tables.get(offer.name, {}))
-                yield from _below(check(cast("Shell", top), host, chosen), offer.name)
+                found = tuple(_below(check(cast("Shell", top), host, chosen), offer.name))
+                is_wanted = wanted is None or offer.name in wanted
+                yield from found if is_wanted else _in_one(found, offer.name, host)
     except RefusedError as error:
         yield from _named(error.findings, "options")
     except CosmosError as error:
@@ -118,6 +129,25 @@ def examine(
     finally:
         if top is not None:
             top.close()
+
+
+def models(plugins: Plugins) -> tuple[str, ...]:
+    """The names of those that say what they need on a host."""
+    return tuple(offer.name for offer, _ in _checks(plugins))
+
+
+def _in_one(found: Sequence[Finding], name: str, host: Host) -> Iterator[Finding]:
+    """The findings of a model that nobody asked for: as they are if it could run, else one warning instead."""
+    missing = [each.message for each in found if each.level is Level.FAIL]
+    if not missing:
+        yield from found
+        return
+    more = f", and {len(missing) - 1} more" if missing[1:] else ""
+    yield warn(
+        f"not ready for {name}, which no run and no setting asks for: {missing[0]}{more}",
+        hint=f"cosmos hosts check {host.name} --model {name}",
+        where=name,
+    )
 
 
 def _checks(plugins: Plugins) -> Iterator[tuple[Backend | Enhancer, Check]]:

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from cosmos_core import hookimpl, plugins, reach
-from cosmos_core.errors import HostError, PluginError, RefusedError, UnknownError, ok
+from cosmos_core.errors import HostError, Level, PluginError, RefusedError, UnknownError, fail, ok
 from cosmos_core.extend import Backend, Enhancer, EnhancerJob, Transport
 from cosmos_core.hosts import Host
 
@@ -222,3 +222,44 @@ def test_a_backend_examines_a_host_with_the_options_of_the_settings(loaded, tmp_
     assert [BoxOptions(image="x:2")] == asked
     assert ("model", "it is there") in [(each.where, each.message) for each in found]
     assert ["wire"] == [each.where for each in without]
+
+
+def model(name, *findings):
+    """A backend that finds this of every host."""
+    return Backend(
+        **dict.fromkeys(("load_key", "needs", "seconds", "expect", "compile", "progress", "outcome")),
+        name=name,
+        summary="A model.",
+        check=lambda shell, host, options: list(findings),
+    )
+
+
+def test_what_an_unwanted_model_lacks_is_one_warning(loaded, tmp_path):
+    """
+    A wanted one is judged line by line; of an unwanted one only what is well is told so.
+    """
+    lacking = (fail("no weights", where="weights"), ok("a GPU"), fail("no licence"))
+    offered = [model("wanted", *lacking), model("unwanted", *lacking), model("ready", ok("all there"))]
+    loaded.register("models", type("Offer", (), {"cosmos_backends": hookimpl(lambda self: offered)})())
+    host = Host(name="a", transport="wire", gpus=1)
+    found = list(reach.examine(loaded, host, tmp_path, wanted=["wanted"]))
+    of = {name: [each for each in found if each.where.startswith(name)] for name in reach.models(loaded)}
+
+    assert [Level.FAIL, Level.OK, Level.FAIL] == [each.level for each in of["wanted"]]
+    (told,) = of["unwanted"]
+    assert (Level.WARN, "cosmos hosts check a --model unwanted") == (told.level, told.hint)
+    assert "not ready for unwanted" in told.message
+    assert "no weights, and 1 more" in told.message
+    assert ["all there"] == [each.message for each in of["ready"]]
+
+
+def test_a_model_that_is_asked_for_is_looked_at_alone(loaded, tmp_path):
+    """
+    And as strictly as can be.
+    """
+    offered = [model("one", fail("no weights")), model("two", fail("no licence"))]
+    loaded.register("models", type("Offer", (), {"cosmos_backends": hookimpl(lambda self: offered)})())
+    host = Host(name="a", transport="wire", gpus=1)
+    found = list(reach.examine(loaded, host, tmp_path, models=["two"]))
+
+    assert [("two", Level.FAIL)] == [(each.where, each.level) for each in found if each.where != "wire"]

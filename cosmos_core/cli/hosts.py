@@ -192,22 +192,29 @@ def show(asked: Asked, name: str) -> None:
     examples="""
         cosmos hosts check gpu1
         cosmos hosts check            # all of them
+        cosmos hosts check gpu1 --model transfer2.5
     """,
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete.hosts)
-def check(asked: Asked, names: tuple[str, ...]) -> None:
+@click.option("--model", "models", multiple=True, metavar="NAME", help="Look at no other; repeatable.")
+def check(asked: Asked, names: tuple[str, ...], models: tuple[str, ...]) -> None:
     """Examine hosts: line, key, clock, disk, containers, GPUs, and what each model needs there.
 
-    Every line is ok, warn or fail, with what to do. The exit code is 1 when something must be mended.
+    Every line is ok, warn or fail, with what to do. The exit code is 1 when something must be mended. What a model
+    lacks is a warning as long as no run waits for it and cosmos.toml neither makes it the default nor has a table
+    [plugins.NAME] for it; --model NAME asks strictly.
     """
     from cosmos_core import reach
 
     with asked.open() as cosmos:
         hosts = [_find(cosmos, name) for name in dict.fromkeys(names)] or list(cosmos.settings.each_host())
+        _refuse_unknown(models, reach.models(cosmos.plugins))
+        wanted = models or cosmos.wanted_models()
         answers: dict[str, tuple[Finding, ...]] = {}
         for host in hosts:
             state = cosmos.workspace.host(host.name)
-            found = tuple(reach.examine(cosmos.plugins, host, state, cosmos.settings.plugins))
+            tables = cosmos.settings.plugins
+            found = tuple(reach.examine(cosmos.plugins, host, state, tables, models=models, wanted=wanted))
             answers[host.name] = found
             asked.tell(f"host {say.strong(host.name)}\n{say.answers(found, indent='  ')}\n")
     asked.answer({"hosts": answers})
@@ -320,6 +327,14 @@ def remove(asked: Asked, name: str, yes: bool) -> None:
 def _left_behind(host: Host) -> str:
     where = f"{host.address}:{host.root}" if host.address else host.root
     return f"what lies in {where} stays there" if host.root else ""
+
+
+def _refuse_unknown(models: Iterable[str], known: Sequence[str]) -> None:
+    if strange := [repr(name) for name in models if name not in known]:
+        raise UnknownError(
+            f"{say.words(strange)} asks nothing of a host",
+            hint=f"these do: {say.words(known) or 'none'}",
+        )
 
 
 def _find(cosmos: Cosmos, name: str) -> Host:

@@ -108,6 +108,12 @@ class Runs(Opened):
             found = connection.execute(sa.select(run.c.state, sa.func.count()).group_by(run.c.state)).all()
         return dict.fromkeys(State, 0) | {State(state): count for state, count in found}
 
+    def backends(self, *, states: Sequence[State]) -> tuple[str, ...]:
+        """What runs in one of *states* are to be made with, by name."""
+        asked = sa.select(run.c.backend).where(run.c.state.in_(states)).distinct()
+        with self._db.read() as connection:
+            return tuple(sorted(connection.execute(asked).scalars()))
+
     def waiting(self, *, limit: int = 5000) -> tuple[Queued, ...]:
         """The first *limit* queued runs, in the order of the queue; none of a campaign that is paused."""
         asked = sa.select(

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 from cosmos_core import hookimpl
 from cosmos_core.errors import HostError, fail, ok, warn
-from cosmos_core.extend import Freed, Keeper, Transport
+from cosmos_core.extend import Freed, Keeper, Ran, Transport
 
 @attrs.frozen(kw_only=True)
 class WireOptions:
@@ -21,7 +21,7 @@ class WireOptions:
 
 class Line(Keeper):
     def __init__(self, state): self.state = state
-    def run(self, argv): raise NotImplementedError
+    def run(self, argv, **_): return Ran(code=127, out=b"", err=b"no such program")
     def close(self): pass
     def free(self, *, dry=False):
         kept = self.state / "kept"
@@ -185,6 +185,35 @@ def test_a_check_says_each_thing_with_what_to_do(say, wire):
     assert "no answer from me@far:22" in ill.out
     assert "is it on?" in ill.out
     assert {"gpu1", "gone", "local"} == set(say("hosts", "check", "--json").facts["hosts"])
+
+
+PICKY = """
+from cosmos_core import hookimpl
+from cosmos_core.errors import fail
+from cosmos_core.extend import Backend
+
+@hookimpl
+def cosmos_backends():
+    nothing = dict.fromkeys(("load_key", "needs", "seconds", "expect", "compile", "progress", "outcome"))
+    yield Backend(**nothing, name="picky", summary="Wants weights.", check=lambda shell, host, options: [fail("no weights")])
+"""
+
+
+def test_a_host_fails_for_models_that_are_asked_for(say, wire, plugin):
+    """By --model or by a table of the settings; another one's lack is a warning, and a name nobody has is no model."""
+    plugin("cosmos-core-picky", {"picky": "picky_of_test"}, {"picky_of_test.py": PICKY})
+    say("hosts", "add", "gpu1", URL, "--gpus", 1)
+    free = say("hosts", "check", "gpu1")
+    asked = say("hosts", "check", "gpu1", "--model", "picky")
+    strange = say("hosts", "check", "gpu1", "--model", "pricky")
+    with wire.settings.open("a") as file:
+        file.write("\n[plugins.picky]\n")
+    named = say("hosts", "check", "gpu1")
+
+    assert "not ready for picky" in free.out
+    assert [0, 1, 3, 1] == [each.code for each in (free, asked, strange, named)]
+    assert "not ready for picky" not in asked.out + named.out
+    assert "picky" in strange.err
 
 
 def test_a_key_is_shown_first_and_accepted_by_its_fingerprint(say, wire):
