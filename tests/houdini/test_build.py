@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import hython_stubs.catalog as catalogs
 import pytest
@@ -146,3 +147,76 @@ def test_equal_simulations_have_equal_digests(packaged):
     built = _built()
 
     assert rbd.digest(built.solver, range(1, 4)) == rbd.digest(built.solver, range(1, 4))
+
+
+def _drawn(packaged, part, tmp_path):
+    """The ROP of *part*, pressed; what would be drawn is written as a byte a frame."""
+    draft = importlib.import_module("cosmos_houdini.draft")
+    seen = []
+
+    def render(node, frame_range, **_):
+        seen.append(node)
+        for frame in range(frame_range[0], frame_range[1] + 1):
+            Path(node.parm("picture").evalAtFrame(float(frame))).write_bytes(b"x")
+
+    packaged.renderers["Driver/opengl"] = render
+    made = draft.render(part, tmp_path, camera="/obj/cam1", start=5, end=7, size=(64, 48))
+    return seen[0], made
+
+
+@pytest.mark.parametrize("houdini_profile", ["20.5", "21.0", "22.0"])
+def test_a_draft_is_drawn_in_every_houdini_we_know(packaged, tmp_path):
+    """The same node types and parameters in all three; what blends or lights is off where values must stay apart."""
+    draft = importlib.import_module("cosmos_houdini.draft")
+    depth, files = _drawn(packaged, draft.DEPTH, tmp_path)
+    numbers, _ = _drawn(packaged, draft.SEGMENTATION, tmp_path)
+
+    assert ["depth.0005.exr", "depth.0006.exr", "depth.0007.exr"] == [path.name for path in files]
+    assert ("zdepth", "none") == tuple(depth.parm(name).evalAsString() for name in ("imagetype", "aamode"))
+    assert ("flat", "none") == tuple(numbers.parm(name).evalAsString() for name in ("shadingmode", "aamode"))
+    assert [0, 0, 0] == [numbers.evalParm(name) for name in ("hqlighting", "shadows", "usetextures")]
+
+
+def test_a_draft_on_a_houdini_that_renamed_a_parameter_stops_with_its_name(packaged, tmp_path):
+    """A flat colour that is lit after all would be another number."""
+    from dataclasses import replace
+
+    nodes = importlib.import_module("cosmos_houdini.nodes")
+    draft = importlib.import_module("cosmos_houdini.draft")
+    row = packaged.catalog.find("Driver", "opengl")
+    renamed = replace(row.parms["hqlighting"], name="hqlights")
+    packaged.catalog.add(replace(row, parms=row.parms | {"hqlighting": renamed}))
+
+    with pytest.raises(nodes.CatalogError, match="no parameter hqlighting; near is hqlights"):
+        draft.build(draft.SEGMENTATION, tmp_path, camera="/obj/cam1", start=1, end=2, size=(64, 48))
+
+
+def test_every_object_that_is_shown_gets_a_number(packaged):
+    """Pieces keep theirs; what is hidden has none; the colour stands on what the object shows."""
+    draft = importlib.import_module("cosmos_houdini.draft")
+    hou = packaged.hou
+    _built({"seed": 3})
+    for name in ("crate", "hidden"):
+        hou.node("/obj").createNode("geo", name).createNode("box", "box1").setDisplayFlag(True)
+    hou.node("/obj/hidden").setDisplayFlag(False)
+    pieces = set(hou.node("/obj/city/city").geometry().primIntAttribValues("segid")) - {0}
+
+    names = draft.number_objects()
+
+    assert pieces < names.keys()
+    assert ["/crate"] == [name for number, name in names.items() if number > max(pieces) and "crate" in name]
+    assert not [name for name in names.values() if "hidden" in name]
+    shown = hou.node("/obj/crate").displayNode()
+    assert ("cosmos_number", "vertex") == (shown.name(), shown.parm("class").evalAsString())
+    assert "box1" == shown.input(0).name()
+
+
+def test_too_many_objects_for_a_draft_are_said(packaged, monkeypatch):
+    """Two objects with one colour would be one."""
+    draft = importlib.import_module("cosmos_houdini.draft")
+    monkeypatch.setattr(draft, "MOST", 1)
+    for name in ("a", "b"):
+        packaged.hou.node("/obj").createNode("geo", name).createNode("box").setDisplayFlag(True)
+
+    with pytest.raises(packaged.hou.OperationFailed, match="too many for a draft: 1 at most"):
+        draft.number_objects()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from cosmos_core.clip import Clip
     from cosmos_core.extend import Finding, Report
+    from cosmos_core.spec import Spec
 
 __version__ = "0.1.0"
 
@@ -31,6 +33,20 @@ def cosmos_generators() -> Iterator[Generator]:
         generate=_generate,
         review=_review,
     )
+
+
+@hookimpl
+def cosmos_review(spec: Spec, clip: Clip | None) -> Iterable[Finding]:
+    """A draft is no training data, and whoever asks for a video of one is told."""
+    del spec
+    if clip is not None and clip.source.get("generator") == "houdini" and clip.source.get("draft"):
+        from cosmos_core.errors import warn
+
+        yield warn(
+            "the clip is a draft by OpenGL: nobody vouches for its depth and segmentation",
+            hint="render it with karma before you train on its videos",
+            where="clip",
+        )
 
 
 @hookimpl

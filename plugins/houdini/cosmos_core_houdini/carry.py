@@ -29,7 +29,7 @@ from cosmos_core_houdini.ends import Failed
 from cosmos_core_houdini.options import HoudiniOptions, city_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cosmos_core import Cosmos
     from cosmos_core.clip import Clip
@@ -238,7 +238,7 @@ def _clip(job: Job, site: Site, cosmos: Cosmos) -> Clip:
         site.step("seal")
         return cosmos.clip(job.clip)
     final = site.folder / CLIP
-    if not (final / "clip.json").is_file():
+    if not _is_of(final, job):
         part = site.folder / f".{CLIP}.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
@@ -251,6 +251,15 @@ def _clip(job: Job, site: Site, cosmos: Cosmos) -> Clip:
         part.rename(final)
         shutil.rmtree(site.work, ignore_errors=True)
     return cosmos.clip(final)
+
+
+def _is_of(folder: Path, job: Job) -> bool:
+    """Whether *folder* holds sealed passes by the renderer that *job* names: a draft never stands for Karma's."""
+    try:
+        source = json.loads((folder / "clip.json").read_text("utf-8"))["source"]
+        return bool(source["renderer"] == job.renderer)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def render(job: Job, site: Site, into: Path) -> dict[str, object]:
@@ -327,15 +336,55 @@ def _facts(job: Job, receipt: Mapping[str, Any]) -> dict[str, object]:
     return facts
 
 
+_PARTS = {"depth": "exr", "segmentation": "png"}
+"""What a draft may hold beside its colour, and how the worker's pictures of it end."""
+
+
 def _draft(job: Job, site: Site, into: Path, hython: str) -> dict[str, object]:
-    from cosmos_core_houdini import frames
+    """Colour by OpenGL, and of depth and segmentation what stands up to a look; the rest is left out, and said."""
+    from cosmos_core_houdini import draft, frames
 
     site.step("draw")
     receipt = _hython(job, site, hython, "draft")
+    size = (job.width, job.height)
     paths = frames.expected(site.work, job.start, job.end, "color", "png")
-    site.step("verify")
-    frames.encode_draft(paths, into, (job.width, job.height), job.fps, site.progress("encoding", 2))
-    return _facts(job, receipt) | {"renderer": "opengl", "draft": True}
+    draft.encode_color(paths, into, size, job.fps, site.progress("encoding", 2))
+    facts = _facts(job, receipt) | {"renderer": "opengl", "draft": True}
+    left_out: dict[str, str] = {}
+    for part, suffix in _PARTS.items():
+        site.step(f"draw {part}")
+        try:
+            found = _hython(job, site, hython, f"draft-{part}")
+            paths = frames.expected(site.work, job.start, job.end, part, suffix)
+            facts |= _drafted(part, found, job, into, paths, site.progress(f"looking at the {part}", 1))
+        except Failed as error:
+            if error.code not in _LEFT_OUT:
+                raise
+            (into / f"{part}.mp4").unlink(missing_ok=True)
+            left_out[part] = str(error)
+            site.events.say("warn", message=f"the draft has no {part}: {error}")
+    return facts | ({"left_out": left_out} if left_out else {})
+
+
+_LEFT_OUT = ("catalog", "cook", "render", "output", "crash")
+"""Ends of one pass that do not end the draft: this Houdini cannot draw it."""
+
+
+def _drafted(
+    part: str, receipt: Mapping[str, Any], job: Job, into: Path, paths: Sequence[Path], report: Report
+) -> dict[str, object]:
+    from cosmos_core_houdini import draft
+
+    size = (job.width, job.height)
+    if part == "depth":
+        depth = draft.encode_depth(paths, into, size, job.fps, float(receipt.get("far") or "inf"), report)
+        return {
+            "depth_range": list(depth.depth_range),
+            "depth_unit": "1/m, if OpenGL draws the scene's own units",
+            "depth_metres": [round(depth.nearest, 4), round(depth.farthest, 4)],
+        }
+    names = {int(number): str(name) for number, name in dict(receipt.get("segments") or {}).items()}
+    return {"palette": draft.encode_segmentation(paths, into, size, job.fps, names, job.seed, report)}
 
 
 def _hython(job: Job, site: Site, hython: str, part: str) -> dict[str, Any]:
@@ -500,8 +549,8 @@ def _submitted(job: Job, ask: Ask, site: Site, cosmos: Cosmos, clip: Clip) -> di
     site.step("submit")
     words: dict[str, Any] = {"clip": clip.folder, "name": site.folder.name, "tags": ask.tags}
     words |= {"negative": ask.negative, "backend": ask.backend, "seed": ask.seed}
-    # The same job twice is the same run.
-    run = cosmos.submit(ask.prompt, token=f"houdini-{job.id}", **words)
+    # The same job twice is the same run, unless it was rendered anew in between.
+    run = cosmos.submit(ask.prompt, token=f"houdini-{job.id}-{clip.digest[:16]}", **words)
     site.events.say("submitted", run=run.id)
     facts: dict[str, Any] = {"run": run.id, "state": str(run.state)}
     if job.follow == "leave":

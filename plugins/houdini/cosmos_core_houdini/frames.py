@@ -40,15 +40,7 @@ def read(path: Path) -> Rendered:
     Raises:
         Failed: it cannot be decoded, or lacks a pass.
     """
-    import OpenEXR
-
-    try:
-        channels = {
-            name: np.asarray(one.pixels)
-            for name, one in OpenEXR.File(str(path), separate_channels=True).channels().items()
-        }
-    except (RuntimeError, ValueError) as error:
-        raise Failed("output", f"{path.name} cannot be decoded: {error}") from error
+    channels = channels_of(path)
     color = np.stack([_one(channels, path, *_color(letter)) for letter in "RGB"], axis=-1).astype(np.float32)
     segments = np.nan_to_num(
         _one(channels, path, *_single("segment")).astype(np.float32), posinf=0.0, neginf=0.0
@@ -58,6 +50,23 @@ def read(path: Path) -> Rendered:
         depth=_one(channels, path, *_single("depth")).astype(np.float32),
         segments=np.rint(np.maximum(segments, 0)).astype(np.int32),
     )
+
+
+def channels_of(path: Path) -> dict[str, NDArray[Any]]:
+    """The channels of an EXR file, each (H, W).
+
+    Raises:
+        Failed: it cannot be decoded.
+    """
+    import OpenEXR
+
+    try:
+        return {
+            name: np.asarray(one.pixels)
+            for name, one in OpenEXR.File(str(path), separate_channels=True).channels().items()
+        }
+    except (RuntimeError, ValueError) as error:
+        raise Failed("output", f"{path.name} cannot be decoded: {error}") from error
 
 
 def _color(letter: str) -> tuple[str, ...]:
@@ -178,30 +187,3 @@ def srgb(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     x = np.clip(np.nan_to_num(linear), 0, 1)
     curved = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(curved * 255), np.uint8)
-
-
-def encode_draft(paths: Sequence[Path], into: Path, size: tuple[int, int], fps: int, report: Report) -> None:
-    """Write ``color.mp4`` of a draft's pictures.
-
-    Raises:
-        Failed: one is missing, damaged, of another size, or all are of one colour.
-    """
-    import cv2
-
-    if absent := missing(paths):
-        raise Failed("output", f"{absent[0]} of {len(paths)} frames is not there")
-    plain = True
-    with controls.VideoWriter(into / "color.mp4", *size, Fraction(fps), "colour") as video:
-        for at, path in enumerate(paths):
-            picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-            if picture is None:
-                raise Failed("output", f"{path.name} cannot be decoded")
-            if picture.shape[:2] != (size[1], size[0]):
-                raise Failed(
-                    "output", f"{path.name} is {picture.shape[1]}x{picture.shape[0]}, not {size[0]}x{size[1]}"
-                )
-            plain = plain and bool(picture.min() == picture.max())
-            video.write(np.ascontiguousarray(picture[:, :, ::-1]))
-            report(at + 1, len(paths), "encoding")
-        if plain:
-            raise Failed("output", "every picture is of one colour: nothing was drawn")

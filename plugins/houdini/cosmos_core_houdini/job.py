@@ -201,7 +201,9 @@ def about_frames(start: int, end: int, width: int, height: int, fps: int, render
         yield fail(f"renderer is {renderer!r}", hint=f"one of {', '.join(RENDERERS)}", where="renderer")
     if renderer == "opengl":
         yield warn(
-            "opengl draws a draft of the colour alone; depth and segmentation need karma", where="renderer"
+            "opengl draws a draft: depth and segmentation only as far as they stand up to a look, and the clip says so",
+            hint="karma for training",
+            where="renderer",
         )
 
 

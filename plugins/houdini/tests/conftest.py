@@ -48,6 +48,7 @@ def scene(tmp_path, houdini_bin):
     obj = hou.node("/obj")
     camera = obj.createNode("cam", "cam1")
     camera.parmTuple("t").set((0.0, 2.0, 12.0))
+    camera.parm("far").set(500.0)
     box = obj.createNode("geo", "crate").createNode("box", "box1")
     box.parmTuple("size").set((2.0, 2.0, 2.0))
     box.parmTuple("t").set((0.0, 1.0, 0.0))

@@ -129,6 +129,8 @@ def test_doctor_builds_everything_inside_houdini(home, houdini_bin):
         "winding",
         "destruction",
         "export types",
+        "draft",
+        "file node",
     ):
         assert "ok" == answers[f"inside: {question}"].level, answers[f"inside: {question}"]
     assert "21.0.671" in answers["inside: houdini"].message

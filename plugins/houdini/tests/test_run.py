@@ -165,16 +165,89 @@ def test_rendered_passes_are_sealed_where_they_lie(write_job, tmp_path):
     assert str(passes) == _result(folder)["clip_folder"]
 
 
-def test_a_draft_is_colour_alone(write_job):
-    """OpenGL in hython: one process, one render, no depth that nobody can vouch for."""
+def test_a_draft_has_what_stands_up_to_a_look(write_job):
+    """OpenGL in hython, a process a pass; depth and numbers are as those of Karma, and the clip says what it is."""
+    exact, folder = write_job(), None
+    _run(exact)
+    karma = Clip.load(exact / "clip")
+    want = {name: next(media.read_frames(karma.path(name))) for name in ("depth", "seg")}
     folder = write_job(renderer="opengl")
 
     done = _run(folder)
 
     assert 0 == done.returncode, done.stderr
     clip = Clip.load(folder / "clip")
-    assert {"color", "edge", "vis"} == set(clip.modalities)
-    assert clip.source["draft"] is True
+    assert {"color", "depth", "seg", "edge", "vis"} == set(clip.modalities)
+    assert (True, "opengl") == (clip.source["draft"], clip.source["renderer"])
+    assert "left_out" not in clip.source
+    assert {"/crate", "/ground"} == set(clip.source["palette"])
+    assert karma.source["depth_metres"] == clip.source["depth_metres"]
+    depth, seg = (next(media.read_frames(clip.path(name))) for name in ("depth", "seg"))
+    assert (want["depth"] == depth).all()
+    assert (want["seg"].any(axis=2) == seg.any(axis=2)).all()
+    assert tuple(clip.source["palette"]["/crate"]) == tuple(seg[48, 64].tolist())
+
+
+def test_a_draft_never_stands_for_karmas_passes(write_job):
+    """Who asks for Karma in the same folder gets Karma, and another run than the draft's."""
+    folder = write_job(renderer="opengl", ask={"prompt": "a crate"})
+    assert 0 == _run(folder).returncode
+    draft = _result(folder)
+    write_job(ask={"prompt": "a crate"})
+
+    done = _run(folder)
+
+    assert 0 == done.returncode, done.stderr
+    source = Clip.load(folder / "clip").source
+    assert ("karma", False) == (source["renderer"], "draft" in source)
+    exact = _result(folder)
+    assert (draft["clip"], draft["run"]) != (exact["clip"], exact["run"])
+    assert draft["run"] != exact["run"]
+
+
+def test_the_city_is_drafted_with_its_own_numbers(write_job):
+    """What the pieces carry goes before what is given, and the names are the pieces'."""
+    folder = write_job(renderer="opengl", city={"seed": 4}, camera="", end=2)
+
+    done = _run(folder)
+
+    assert 0 == done.returncode, done.stderr
+    source = Clip.load(folder / "clip").source
+    assert "left_out" not in source
+    assert any(name.startswith("/city/building_") for name in source["palette"])
+
+
+LEFT_OUT = {
+    "shaded": (
+        {"segmentation": "have colours of no object: light or blending made them"},
+        {"color", "depth"},
+    ),
+    "buffer": ({"depth": "between 0 and 1"}, {"color", "seg"}),
+    "no-depth": ({"depth": "the depth pass is empty"}, {"color", "seg"}),
+    "no-planes": ({"depth": "depth.0001.exr has no depth: it has B, G"}, {"color", "seg"}),
+    "no-file": ({"depth": "wrote no depth.0001.exr"}, {"color", "seg"}),
+    "curve": ({}, {"color", "depth", "seg"}),
+}
+
+
+@pytest.mark.parametrize("mood", LEFT_OUT)
+def test_a_pass_that_is_not_what_it_should_be_is_left_out_and_said(write_job, monkeypatch, mood):
+    """Nobody knows how each Houdini draws; a draft without a pass is better than a pass that lies."""
+    words, there = LEFT_OUT[mood]
+    monkeypatch.setenv("DOUBLE_OPENGL", mood)
+    folder = write_job(renderer="opengl")
+
+    carry.carry(folder)
+
+    clip = Clip.load(folder / "clip")
+    assert there | {"edge", "vis"} == set(clip.modalities)
+    said = clip.source.get("left_out", {})
+    assert words.keys() == said.keys()
+    for part, sentence in words.items():
+        assert sentence in said[part]
+        assert any(
+            f"the draft has no {part}" in one["message"] for one in _events(folder) if one["type"] == "warn"
+        )
 
 
 ENDS = {

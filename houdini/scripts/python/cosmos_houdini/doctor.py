@@ -52,6 +52,8 @@ def examine() -> list[dict[str, Any]]:
         ),
     )
     ask("export types", lambda: _types(hou))
+    ask("draft", _draft)
+    ask("file node", _file_node)
     return answers
 
 
@@ -107,6 +109,21 @@ def _types(hou: Any) -> str:
         if hou.nodeType(category, name) is None:
             raise LookupError(f"there is no {category.name()}/{name}")
     return "sceneimport::2.0, usd_rop and opengl are there"
+
+
+def _draft() -> str:
+    """Everything of a draft but the drawing, which only a job does: twice in one process it would crash."""
+    from cosmos_houdini import draft
+
+    for part in draft.PARTS:
+        draft.build(part, Path("doctor"), camera="/obj/cosmos_camera", start=1, end=2, size=(64, 64))
+    return f"{len(draft.number_objects())} objects can be numbered, and colour, depth and numbers drawn"
+
+
+def _file_node() -> str:
+    from cosmos_houdini import results
+
+    return results.as_cop("doctor", "frame.$F4.jpg").type().nameWithCategory()
 
 
 if __name__ == "__main__":

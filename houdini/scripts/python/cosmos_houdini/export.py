@@ -1,4 +1,4 @@
-"""The scene as USD, for a renderer in another process; and a draft of its colour by OpenGL."""
+"""The scene as USD, for a renderer in another process."""
 
 from __future__ import annotations
 
@@ -58,42 +58,6 @@ def usd(folder: Path, *, start: int, end: int) -> Path:
     if not path.is_file() or not path.stat().st_size:
         raise NothingWritten(f"{rop.path()} wrote no {path.name}")
     return path
-
-
-def opengl(folder: Path, *, camera: str, start: int, end: int, width: int, height: int) -> list[Path]:
-    """Draw the colour of all frames, as a draft; edges and blur come of it, depth and segmentation do not.
-
-    Once a process: a second OpenGL render in one hython crashes it.
-
-    Raises:
-        CatalogError: this Houdini lacks a node type or a parameter.
-        NothingWritten: a frame is not there afterwards.
-        hou.OperationFailed: the render has errors.
-    """
-    rop = make(
-        op("/out"),
-        "opengl",
-        "cosmos_draft",
-        {
-            "trange": "normal",
-            "f": (float(start), float(end), 1.0),
-            "camera": camera,
-            "tres": 1,
-            "res": (width, height),
-            "picture": (folder / "color.$F4.png").as_posix(),
-            "imagetype": "image2d",
-        },
-        optional={"motionblur": 0},
-    )
-    assert isinstance(rop, hou.RopNode)
-    rop.render(frame_range=(start, end, 1), verbose=True, output_progress=True)
-    if rop.errors():
-        raise hou.OperationFailed("; ".join(rop.errors()))
-    paths = [folder / f"color.{frame:04}.png" for frame in range(start, end + 1)]
-    for path in paths:
-        if not path.is_file() or not path.stat().st_size:
-            raise NothingWritten(f"{rop.path()} wrote no {path.name}")
-    return paths
 
 
 def camera_of(path: str, *, width: int, height: int) -> None:

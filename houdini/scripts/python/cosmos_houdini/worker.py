@@ -36,6 +36,8 @@ CODES = {
 }
 """How hython ends, by what went wrong; 18 and signals are for whoever watches it."""
 CANCEL = "cancel"
+PARTS = ("export", "draft", "draft-depth", "draft-segmentation")
+"""What one hython does: the scene as USD for husk, or one pass of a draft."""
 
 
 class Ended(Exception):
@@ -50,7 +52,7 @@ class Work:
     """One job in one hython."""
 
     def __init__(self, job: dict[str, Any], folder: Path, events: Events, part: str) -> None:
-        """*part* is ``export``, or ``draft``."""
+        """*part* is ``export``, or one of those of :mod:`cosmos_houdini.draft`."""
         self.job, self.folder, self.events, self.part = job, folder, events, part
         self.facts: dict[str, Any] = {"warnings": []}
 
@@ -161,14 +163,24 @@ class Work:
             raise Ended("cook", str(error)) from error
 
     def draw(self, hou: Any, camera: str) -> list[Path]:
-        """Draw the draft."""
-        from cosmos_houdini import export
+        """Draw one part of the draft."""
+        from cosmos_houdini import draft
 
         self.facts["camera"] = camera
-        size = {"width": self.job["width"], "height": self.job["height"]}
+        job = self.job
         try:
-            return export.opengl(
-                self.folder, camera=camera, start=self.job["start"], end=self.job["end"], **size
+            if self.part == draft.DEPTH:
+                self.facts["far"] = float(hou.node(camera).evalParm("far"))
+            if self.part == draft.SEGMENTATION:
+                names = draft.number_objects()
+                self.facts["segments"] = {str(number): name for number, name in names.items()}
+            return draft.render(
+                self.part,
+                self.folder,
+                camera=camera,
+                start=job["start"],
+                end=job["end"],
+                size=(job["width"], job["height"]),
             )
         except hou.OperationFailed as error:
             raise Ended("render", str(error)) from error
@@ -194,7 +206,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--job", type=Path, required=True)
     parser.add_argument("--events", type=Path, required=True)
     parser.add_argument("--result", type=Path, required=True)
-    parser.add_argument("--part", default="export", choices=["export", "draft"])
+    parser.add_argument("--part", default="export", choices=PARTS)
     asked = parser.parse_args(words)
     events = Events(asked.events)
     try:

@@ -74,26 +74,29 @@ def render(asked, mood):
 
 
 def _meshes(stage, primvars):
+    from pxr import UsdGeom
+
+    return [_mesh(prim, primvars) for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
+
+
+def _mesh(prim, primvars):
+    """Points in the world, faces, the value of the first of *primvars*, and the mesh's own colour."""
     from pxr import Usd, UsdGeom
 
-    found = []
-    for prim in stage.Traverse():
-        if prim.IsA(UsdGeom.Mesh):
-            mesh = UsdGeom.Mesh(prim)
-            world = UsdGeom.XformCache(Usd.TimeCode.Default()).GetLocalToWorldTransform(prim)
-            points = np.array([world.Transform(p) for p in mesh.GetPointsAttr().Get()], float)
-            number = UsdGeom.PrimvarsAPI(prim).GetPrimvar(primvars[0]).Get() if primvars else 0.0
-            color = np.array(mesh.GetDisplayColorAttr().Get()[0], float)
-            counts, corners = mesh.GetFaceVertexCountsAttr().Get(), mesh.GetFaceVertexIndicesAttr().Get()
-            faces, at = [], 0
-            for count in counts:
-                faces.append(list(corners[at : at + count]))
-                at += count
-            found.append((points, faces, float(number), color))
-    return found
+    mesh = UsdGeom.Mesh(prim)
+    world = UsdGeom.XformCache(Usd.TimeCode.Default()).GetLocalToWorldTransform(prim)
+    points = np.array([world.Transform(p) for p in mesh.GetPointsAttr().Get()], float)
+    number = UsdGeom.PrimvarsAPI(prim).GetPrimvar(primvars[0]).Get() if primvars else 0.0
+    color = np.array(mesh.GetDisplayColorAttr().Get()[0], float)
+    counts, corners = mesh.GetFaceVertexCountsAttr().Get(), mesh.GetFaceVertexIndicesAttr().Get()
+    faces, at = [], 0
+    for count in counts:
+        faces.append(list(corners[at : at + count]))
+        at += count
+    return points, faces, float(number), color
 
 
-def draw(prim, meshes, frame, width, height):
+def draw(prim, meshes, frame, width, height, *, lit=True):
     """Colour, planar depth and numbers by a z-buffer of convex faces; sky is infinitely far and number 0."""
     from pxr import Usd, UsdGeom
 
@@ -117,7 +120,8 @@ def draw(prim, meshes, frame, width, height):
                 continue
             z = -corners[:, 2]
             x, y = corners[:, 0] / z * fx + width / 2, height / 2 - corners[:, 1] / z * fx
-            _fill(x, y, z, depth, number, color, segment, tint * (0.4 + 0.6 * abs(_normal(corners)[1])))
+            light = 0.4 + 0.6 * abs(_normal(corners)[1]) if lit else 1.0
+            _fill(x, y, z, depth, number, color, segment, tint * light)
     return {
         "color": color,
         "depth": depth,
