@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
 import tarfile
+from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 
 import attrs
 import pytest
@@ -20,7 +23,8 @@ from cosmos_core.errors import InputError, PluginError, RefusedError, VerifyErro
 from cosmos_core.extend import Exporter
 from cosmos_core.media import file_digest
 from cosmos_core.record import ARTIFACT, Dataset, Record, Ruling, Verdict
-from cosmos_core.run import State
+from cosmos_core.run import Approval, Review, State
+from cosmos_core.spec import Variable
 from cosmos_core.testing.checks import ExporterContract, make_sealed, make_spec
 from cosmos_core.testing.media import make_clip, make_video
 
@@ -289,6 +293,51 @@ def test_a_pass_that_is_not_there_stops_the_export(items, with_clip, tmp_path):
         dataset.export(items, FOLDER, tmp_path / "streets", options)
 
     assert not (tmp_path / "streets").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hugging_face_reads_the_folder_as_it_is(items, tmp_path, monkeypatch):
+    """Its own loader finds each video with its columns, and what people said of some only."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    theirs = pytest.importorskip(
+        "datasets", reason="Hugging Face's loader is not installed: pip install datasets"
+    )
+    shows = (Variable(name="weather", value="rain"),)
+    reviews = (Review(who="ada", at=datetime.now(UTC), attempt=1, approval=Approval.APPROVED, note="good"),)
+    first = attrs.evolve(
+        items[0],
+        run=attrs.evolve(items[0].run, shows=shows, tags=("night",), rating=4, approval=Approval.APPROVED),
+        reviews=reviews,
+    )
+    folder = dataset.export([first, *items[1:]], FOLDER, tmp_path / "streets")
+    read = theirs.load_dataset(
+        "videofolder", data_dir=str(folder), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    rows = list(read.cast_column("video", theirs.Video(decode=False)))
+
+    assert {item.artifact.digest for item in items} == {row["sha256"] for row in rows}
+    assert {row["sha256"] for row in rows} == {file_digest(Path(row["video"]["path"])) for row in rows}
+    assert {item.run.spec.prompt.text for item in items} == {row["prompt"] for row in rows}
+    said = {row["run"]: (row["shows"], row["tags"], row["rating"], row["review_note"]) for row in rows}
+    assert (["weather=rain"], ["night"], 4, "good") == said.pop(first.run.id)
+    assert [([], [], None, "")] * 2 == list(said.values())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_webdataset_reads_the_shards_as_they_are(with_clip, tmp_path):
+    """Its own reader gives each sample with its video, its pass and its columns."""
+    theirs = pytest.importorskip("webdataset", reason="WebDataset is not installed: pip install webdataset")
+    options = webdataset.WebDatasetOptions(cameras=("depth",), shard_mb=1e-6)
+    folder = dataset.export(with_clip, SHARDS, tmp_path / "streets", options)
+    shards = sorted(str(path) for path in folder.glob("*.tar"))
+    samples = list(theirs.WebDataset(shards, shardshuffle=False, empty_check=False).decode())
+
+    assert len(with_clip) == len(shards) == len(samples)
+    for item, sample in zip(with_clip, samples, strict=True):
+        assert {"mp4", "depth.mp4", "json"} <= sample.keys()
+        assert item.artifact.digest == hashlib.sha256(sample["mp4"]).hexdigest() == sample["json"]["sha256"]
+        assert item.clip.file("depth").sha256 == hashlib.sha256(sample["depth.mp4"]).hexdigest()
 
 
 def test_a_shard_holds_samples_of_one_basename(with_clip, tmp_path):

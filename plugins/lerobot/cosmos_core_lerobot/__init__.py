@@ -23,6 +23,12 @@ class LeRobotOptions:
     only_output: bool = attrs.field(
         default=False, metadata={"help": "leave out the passes of the clips: color, depth, seg and edge"}
     )
+    stats: bool = attrs.field(
+        default=True,
+        metadata={
+            "help": "statistics of what is seen, which training asks for; every video is decoded for them"
+        },
+    )
     robot_type: str = attrs.field(default="", metadata={"help": "the robot's name, where there is one"})
 
 

@@ -10,21 +10,22 @@ import pyarrow.parquet as pq
 
 from cosmos_core import media
 from cosmos_core.errors import RefusedError, fail
-from cosmos_core_lerobot import layout
+from cosmos_core_lerobot import layout, stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cosmos_core.errors import Finding
     from cosmos_core.extend import Exported, Report
     from cosmos_core_lerobot import LeRobotOptions
     from cosmos_core_lerobot.layout import Episode
+    from cosmos_core_lerobot.stats import Seen, Stats
 
 PASSES = ("color", "depth", "seg", "edge")
 
 
-def export(items: Iterator[Exported], folder: Path, options: LeRobotOptions, _report: Report) -> None:
+def export(items: Iterator[Exported], folder: Path, options: LeRobotOptions, report: Report) -> None:
     """Fill *folder*.
 
     Raises:
@@ -43,7 +44,8 @@ def export(items: Iterator[Exported], folder: Path, options: LeRobotOptions, _re
         _copy(item, episode, passes, folder)
     streams = [_stream(camera.name, camera.path) for camera in chosen[0].cameras(passes)]
     _write_data(folder, episodes, shape)
-    _write_episodes(folder, episodes, shape, [stream.key for stream in streams])
+    measured = _stats(chosen, episodes, passes, folder, report) if options.stats else [{} for _ in episodes]
+    _write_episodes(folder, episodes, shape, [stream.key for stream in streams], measured)
     _write_tasks(folder / layout.TASKS, layout.tasks(episodes))
     about = layout.info(shape, streams, episodes, options.robot_type)
     (folder / layout.INFO).write_text(json.dumps(about, indent=4) + "\n", "utf-8", newline="\n")
@@ -123,6 +125,39 @@ def _copy(item: Exported, episode: Episode, passes: Iterable[str], folder: Path)
         media.copy_checked(camera.path, target, camera.digest)
 
 
+def _stats(
+    items: Sequence[Exported],
+    episodes: Sequence[Episode],
+    passes: Sequence[str],
+    folder: Path,
+    report: Report,
+) -> list[dict[str, Stats]]:
+    """Statistics of each episode, by feature, and those of them all in a file. A pass that episodes share is decoded once."""
+    known: dict[str, Seen] = {}
+    seen: dict[str, list[Seen]] = {}
+    found: list[dict[str, Stats]] = []
+    shape, numbers = _shape(items[0]), layout.tasks(episodes)
+    for item, episode in zip(items, episodes, strict=True):
+        made = {
+            name: stats.of_numbers(each) for name, each in layout.columns(episode, numbers, shape.fps).items()
+        }
+        for camera in item.cameras(passes):
+            if camera.digest not in known:
+                known[camera.digest] = stats.look(camera.path, episode.frames)
+            seen.setdefault(_key(camera.name), []).append(known[camera.digest])
+            made[_key(camera.name)] = stats.of_pictures(known[camera.digest])
+        found.append(made)
+        report(episode.index + 1, len(episodes), f"statistics of {item.run.name}")
+    whole = {key: stats.of_pictures(stats.together(each)) for key, each in seen.items()}
+    columns = [layout.columns(each, numbers, shape.fps) for each in episodes]
+    whole |= {
+        name: stats.of_numbers(number for each in columns for number in each[name]) for name in columns[0]
+    }
+    (folder / layout.STATS).parent.mkdir(parents=True, exist_ok=True)
+    (folder / layout.STATS).write_text(json.dumps(whole, indent=4) + "\n", "utf-8", newline="\n")
+    return found
+
+
 def _chunks(episodes: Sequence[Episode]) -> Iterator[tuple[int, Sequence[Episode]]]:
     for start in range(0, len(episodes), layout.CHUNK):
         yield start // layout.CHUNK, episodes[start : start + layout.CHUNK]
@@ -132,24 +167,25 @@ def _write_data(folder: Path, episodes: Sequence[Episode], shape: layout.Shape) 
     """A row a frame."""
     numbers = layout.tasks(episodes)
     for chunk, some in _chunks(episodes):
-        rows = [(each, frame) for each in some for frame in range(each.frames)]
+        columns = [layout.columns(each, numbers, shape.fps) for each in some]
         table = {
-            "timestamp": pa.array([frame / shape.fps for _, frame in rows], pa.float32()),
-            "frame_index": pa.array([frame for _, frame in rows], pa.int64()),
-            "episode_index": pa.array([each.index for each, _ in rows], pa.int64()),
-            "index": pa.array([each.first + frame for each, frame in rows], pa.int64()),
-            "task_index": pa.array([numbers[each.task] for each, _ in rows], pa.int64()),
+            name: pa.array([each for column in columns for each in column[name]], kind)
+            for name, kind in layout.DEFAULTS.items()
         }
         _write(folder / layout.DATA.format(chunk_index=chunk, file_index=0), pa.table(table))
 
 
 def _write_episodes(
-    folder: Path, episodes: Sequence[Episode], shape: layout.Shape, keys: Iterable[str]
+    folder: Path,
+    episodes: Sequence[Episode],
+    shape: layout.Shape,
+    keys: Iterable[str],
+    measured: Sequence[Mapping[str, Stats]],
 ) -> None:
     """A row an episode: where its frames and its videos are, and what made it."""
     cameras = list(keys)
     for chunk, some in _chunks(episodes):
-        rows = [_episode(each, chunk, shape, cameras) for each in some]
+        rows = [_episode(each, chunk, shape, cameras) | _flat(measured[each.index]) for each in some]
         table = pa.Table.from_pylist(rows)
         _write(folder / layout.EPISODES.format(chunk_index=chunk, file_index=0), table)
 
@@ -175,6 +211,13 @@ def _episode(episode: Episode, chunk: int, shape: layout.Shape, cameras: Iterabl
         row[f"videos/{key}/from_timestamp"] = 0.0
         row[f"videos/{key}/to_timestamp"] = episode.frames / shape.fps
     return row
+
+
+def _flat(measured: Mapping[str, Stats]) -> dict[str, Any]:
+    """An episode's statistics as LeRobot's columns ``stats/<feature>/<statistic>``."""
+    return {
+        f"stats/{key}/{name}": value for key, stats_ in measured.items() for name, value in stats_.items()
+    }
 
 
 def _write_tasks(path: Path, numbers: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
 VERSION = "v3.0"
 CHUNK = 1000
@@ -21,8 +21,9 @@ VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 TASKS = "meta/tasks.parquet"
 INFO = "meta/info.json"
+STATS = "meta/stats.json"
 
-_DEFAULTS = {
+DEFAULTS = {
     "timestamp": "float32",
     "frame_index": "int64",
     "episode_index": "int64",
@@ -89,7 +90,7 @@ def info(shape: Shape, streams: Iterable[Stream], episodes: list[Episode], robot
         "data_path": DATA,
         "video_path": VIDEO,
         "features": {stream.key: _video(shape, stream) for stream in streams}
-        | {name: {"dtype": kind, "shape": [1], "names": None} for name, kind in _DEFAULTS.items()},
+        | {name: {"dtype": kind, "shape": [1], "names": None} for name, kind in DEFAULTS.items()},
     }
 
 
@@ -115,3 +116,15 @@ def _video(shape: Shape, stream: Stream) -> dict[str, Any]:
 def tasks(episodes: Iterable[Episode]) -> dict[str, int]:
     """Number by task, in order of appearance."""
     return {task: number for number, task in enumerate(dict.fromkeys(each.task for each in episodes))}
+
+
+def columns(episode: Episode, numbers: Mapping[str, int], fps: int) -> dict[str, Sequence[float]]:
+    """The features that every frame has, by name, for all frames of an episode; *numbers* are those of the tasks."""
+    frames = range(episode.frames)
+    return {
+        "timestamp": [frame / fps for frame in frames],
+        "frame_index": frames,
+        "episode_index": [episode.index] * episode.frames,
+        "index": range(episode.first, episode.first + episode.frames),
+        "task_index": [numbers[episode.task]] * episode.frames,
+    }

@@ -101,6 +101,50 @@ def test_tasks_are_a_frame_indexed_by_their_words(folder, items):
     assert [item.run.id for item in items] == [row["run"] for row in episodes]
 
 
+def pixels(path):
+    return np.stack(list(media.read_frames(path))) / 255
+
+
+def test_statistics_are_those_of_the_pixels(folder, items):
+    """Of each episode in its row, and of all of them in a file; three channels of 0 to 1 in LeRobot's shape."""
+    whole = json.loads((folder / "meta/stats.json").read_text("utf-8"))
+    episodes = pq.read_table(folder / "meta/episodes/chunk-000/file-000.parquet").to_pylist()
+    key = "observation.images.output"
+    each = [pixels(item.artifact.path) for item in items]
+
+    for found, frames in (
+        (whole[key], np.concatenate(each)),
+        ({name: episodes[1][f"stats/{key}/{name}"] for name in whole[key]}, each[1]),
+    ):
+        channels = frames.reshape(-1, 3)
+        assert [len(frames)] == found["count"]
+        for name, wanted in (
+            ("min", channels.min(axis=0)),
+            ("max", channels.max(axis=0)),
+            ("mean", channels.mean(axis=0)),
+            ("std", channels.std(axis=0)),
+            ("q50", np.quantile(channels, 0.5, axis=0)),
+            ("q99", np.quantile(channels, 0.99, axis=0)),
+        ):
+            assert (3, 1, 1) == np.shape(found[name])
+            np.testing.assert_allclose(np.ravel(found[name]), wanted, atol=1 / 255)
+    assert (12, 0.0, 23.0) == (
+        whole["index"]["count"][0] / 3,
+        whole["index"]["min"][0],
+        episodes[1]["stats/index/max"][0],
+    )
+    assert {"observation.images.depth", *DEFAULTS} <= whole.keys()
+
+
+def test_statistics_can_be_left_out(items, tmp_path):
+    """Then no video is decoded for them."""
+    folder = dataset.export(items, LEROBOT, tmp_path / "streets", LeRobotOptions(stats=False))
+    columns = pq.read_schema(folder / "meta/episodes/chunk-000/file-000.parquet").names
+
+    assert not (folder / "meta/stats.json").exists()
+    assert [] == [name for name in columns if name.startswith("stats/")]
+
+
 def test_no_byte_of_a_video_changes(folder, items, clip):
     """What is in the dataset has the digests under which it was sealed."""
     outputs = sorted((folder / "videos/observation.images.output").rglob("*.mp4"))
