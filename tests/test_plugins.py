@@ -280,3 +280,13 @@ def test_our_own_features_come_through_the_hooks(kind, name):
     There is no second, privileged way in.
     """
     assert name in plugins.load({}).offers(kind)
+
+
+def test_every_backend_says_how_long_its_model_loads():
+    """
+    Else the planner takes four minutes on a GPU for granted, for a program without a model too.
+    """
+    offered = plugins.load({}).offers(Backend)
+
+    assert "preview" in offered
+    assert [] == [name for name, backend in offered.items() if backend.load_seconds is None]

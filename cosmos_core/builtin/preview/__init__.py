@@ -58,6 +58,8 @@ def cosmos_backends() -> Iterator[Backend]:
         progress=progress,
         outcome=outcome,
         review=_review,
+        # It has no model, on a host with GPUs neither.
+        load_seconds=lambda _, __: 1.0,
     )
 
 

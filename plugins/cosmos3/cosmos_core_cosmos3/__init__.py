@@ -37,6 +37,7 @@ def cosmos_backends() -> Iterator[Backend]:
         outcome=framework.outcome,
         review=framework.review,
         whole=framework.whole,
+        load_seconds=framework.load_seconds,
         check=_check_framework,
     )
     yield Backend(
@@ -53,6 +54,7 @@ def cosmos_backends() -> Iterator[Backend]:
         outcome=omni.outcome,
         review=omni.review,
         whole=omni.whole,
+        load_seconds=omni.load_seconds,
         check=_check_server,
     )
 

@@ -284,6 +284,11 @@ def seconds(spec: Spec, gpu: str) -> float:
     )
 
 
+def load_seconds(spec: Spec, _: str) -> float:
+    """An estimate, the same on every kind of GPU."""
+    return profiles.load_seconds(chosen(spec).checkpoint)
+
+
 def expect(spec: Spec) -> Expectation:
     """As many frames as the controls have or the request says, at their rate, in the tier's size."""
     width, height = sample_of(spec).size

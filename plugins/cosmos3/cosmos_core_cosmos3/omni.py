@@ -146,6 +146,11 @@ def seconds(spec: Spec, gpu: str) -> float:
     )
 
 
+def load_seconds(_: Spec, __: str) -> float:
+    """Next to nothing: the server's model is loaded."""
+    return profiles.CLIENT_SECONDS
+
+
 def expect(spec: Spec) -> Expectation:
     """What was said in the form."""
     width, height = size_of(spec)

@@ -60,6 +60,11 @@ SECONDS: dict[tuple[str, str], dict[str, float]] = {
 TIERS = {"256": 6.79 / 208.36, "480": 58.14 / 208.36, "720": 1.0, "768": 1.0}
 """Time at a tier, of that at 720p; on an H200. Source: BENCHMARKS."""
 
+LOAD_RATE_GB = (0.19, "mikesvoboda/nemotron-v3-home-security-intelligence: data/synthetic/cosmos/HANDOFF.md")
+"""GB a second that a load comes to, the program's start included: 46 GB in 240 s for Predict 2.5 14B. Nobody timed Cosmos 3."""
+CLIENT_SECONDS = 1.0
+"""What a job of the server takes to begin: the server has loaded its model long before."""
+
 BENCHMARK_FRAMES, BENCHMARK_STEPS = 189, 35
 
 
@@ -71,6 +76,11 @@ def size_of(model: str) -> str:
 def memory(program: str, model: str) -> float:
     """GB that *model* needs on one GPU."""
     return MEMORY.get((program, size_of(model)), MEMORY[program, "Nano"])[0]
+
+
+def load_seconds(model: str) -> float:
+    """An estimate of how long the framework loads *model*: what it takes in memory, by the rate."""
+    return memory(FRAMEWORK, model) / LOAD_RATE_GB[0]
 
 
 def seconds(program: str, model: str, gpu: str, *, frames: int, steps: int, tier: str) -> float:

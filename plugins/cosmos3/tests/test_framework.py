@@ -117,6 +117,18 @@ def test_the_size_is_that_of_the_tier_and_720_is_not_704(street):
     assert any("2% of the picture is cut off" in sentence for sentence in warned), warned
 
 
+def test_a_load_is_estimated_by_what_is_read(street):
+    """
+    Nano in less than the four minutes that are guessed for others, Super in more.
+    """
+    nano, large = (
+        BACKEND.load_seconds(spec_for(street, checkpoint=name), "h200")
+        for name in ("Cosmos3-Nano", "Cosmos3-Super")
+    )
+
+    assert (168, 674) == (round(nano), round(large))
+
+
 def test_kinds_of_gpu_that_cannot_are_named(street):
     """
     Super needs more than 80 GB on one card, and on sm 10.3 the framework's videos were invalid.

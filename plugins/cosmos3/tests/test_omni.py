@@ -269,3 +269,10 @@ def test_time_is_predicted_from_the_benchmark():
     assert 208.36 == pytest.approx(BACKEND.seconds(full, "h200"))
     assert BACKEND.seconds(full, "h200") / BACKEND.seconds(draft, "h200") > 30
     assert time.time() > BACKEND.seconds(full, "b300") > 100
+
+
+def test_the_servers_model_is_loaded_already():
+    """
+    A job of the server is a client: the next run elsewhere saves no load.
+    """
+    assert 1 == BACKEND.load_seconds(spec(), "h200")

@@ -41,6 +41,7 @@ def cosmos_backends() -> Iterator[Backend]:
         review=backend.review,
         whole=backend.whole,
         more=backend.more,
+        load_seconds=backend.load_seconds,
         check=_check,
     )
 

@@ -225,6 +225,11 @@ def seconds(spec: Spec, gpu: str) -> float:
     return length_of(spec).passes * share * profiles.pass_seconds(options.model, gpu)
 
 
+def load_seconds(spec: Spec, _: str) -> float:
+    """What was measured for 14B, or follows from it; the same on every kind of GPU."""
+    return profiles.load_seconds(chosen(spec).model)
+
+
 def expect(spec: Spec) -> Expectation:
     """93 frames, or with autoregression as many as were asked for; always at 16 a second."""
     width, height = sample_of(spec).size

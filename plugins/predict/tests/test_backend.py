@@ -281,7 +281,18 @@ def test_every_figure_names_its_source():
     rows = [*profiles.GPUS.values(), *profiles.MEMORY.values()]
 
     assert all(row.source for row in rows)
-    assert all(source for _, source in profiles.PASS_SECONDS.values())
+    assert all(source for _, source in (*profiles.PASS_SECONDS.values(), *profiles.LOAD_SECONDS.values()))
+
+
+def test_the_small_model_loads_in_half_the_time_of_the_large_one():
+    """
+    What was measured for 14B, and an estimate by what is read for 2B.
+    """
+    large, small = (
+        BACKEND.load_seconds(spec(model=f"{size}/post-trained"), "h200") for size in ("14B", "2B")
+    )
+
+    assert (240, 125) == (large, small)
 
 
 @pytest.mark.parametrize(

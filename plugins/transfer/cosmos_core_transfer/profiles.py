@@ -70,6 +70,12 @@ def peak_vram(backend: str) -> float:
     return float(table()["peak_vram_gb"][backend]["gb"])
 
 
+def load_seconds(backend: str, controls: int) -> float:
+    """Estimated seconds from a job's start until the model and its *controls* are loaded."""
+    read = table()["load"][backend]
+    return float((read["gb"] + read["each_gb"] * max(1, controls)) / table()["load"]["rate_gb"]["gb"])
+
+
 def against(gpu: Gpu, *, vram_gb: float, build: str) -> str:
     """Why that kind of GPU cannot run what needs *vram_gb* in that build; empty when it can."""
     if gpu.vram_gb < vram_gb:

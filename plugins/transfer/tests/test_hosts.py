@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from cosmos_core_transfer import launching, profiles
+from cosmos_core_transfer import cosmos_backends, launching, profiles
 from cosmos_core_transfer.preflight import check_transfer1, check_transfer25, check_upscaler
 from cosmos_core_transfer.transfer1.options import Transfer1Options, UpscaleOptions
 from cosmos_core_transfer.transfer25 import needs, seconds
@@ -22,7 +22,7 @@ def test_every_number_names_a_source_that_is_listed():
     table = profiles.table()
     named = {source for gpu in table["gpus"] for source in gpu["source"].values()}
     named |= {row["source"] for backend in table["timing"].values() for row in backend["rows"]}
-    named |= {each["source"] for part in ("peak_vram_gb", "load_seconds") for each in table[part].values()}
+    named |= {each["source"] for part in ("peak_vram_gb", "load") for each in table[part].values()}
 
     assert set() == named - table["sources"].keys()
     assert {row.gpu for row in profiles.timings("transfer2.5")} <= profiles.gpus().keys()
@@ -80,6 +80,25 @@ def test_passes_multiply_the_prediction(ask):
     assert 2 == seconds(ask("transfer2.5", edge=1, frames=121), "b200") / seconds(
         ask("transfer2.5", edge=1, frames=93), "b200"
     )
+
+
+@pytest.mark.parametrize(
+    ("backend", "controls", "wanted"),
+    [
+        ("transfer2.5", {"edge": 1}, 132),
+        ("transfer2.5", {"edge": 0.5, "vis": 0.5}, 226),
+        ("transfer1", {"edge": 1}, 432),
+        ("transfer1", {"edge": 0.5, "vis": 0.5}, 453),
+        ("transfer1-upscale", {}, 432),
+    ],
+)
+def test_a_load_is_what_is_read_by_the_rate_that_was_measured(ask, backend, controls, wanted):
+    """
+    Two controls of Transfer 2.5 load the branches of all four; Transfer 1 loads those that are asked for.
+    """
+    offer = next(each for each in cosmos_backends() if each.name == backend)
+
+    assert wanted == round(offer.load_seconds(ask(backend, **controls), "h200"))
 
 
 class Shell:

@@ -36,6 +36,8 @@ def cosmos_backends() -> Iterator[Backend]:
         progress=backend.progress,
         outcome=backend.outcome,
         review=backend.review,
+        # It has no model, on a host with GPUs neither.
+        load_seconds=lambda _, __: 1.0,
     )
 
 

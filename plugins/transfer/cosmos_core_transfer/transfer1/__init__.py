@@ -54,6 +54,7 @@ def backend() -> Backend:
         outcome=outcome,
         review=review,
         check=_check,
+        load_seconds=load_seconds,
     )
 
 
@@ -74,6 +75,7 @@ def upscaler() -> Backend:
         review=review_upscale,
         batch_limit=1,
         check=_check_upscaler,
+        load_seconds=load_seconds,
     )
 
 
@@ -99,6 +101,11 @@ def upscale_seconds(spec: Spec, gpu: str) -> float:
     chosen = upscale_options_of(spec)
     once = profiles.pass_seconds(NAME, "any", gpu, chosen.gpus)
     return passes(spec) * PATCHES * once * chosen.num_steps / STEPS
+
+
+def load_seconds(spec: Spec, _: str) -> float:
+    """An estimate; each control has weights of its own, and so has the upscaler."""
+    return profiles.load_seconds(NAME, len(spec.weights))
 
 
 def expect(spec: Spec) -> Expectation:

@@ -40,6 +40,7 @@ def backend() -> Backend:
         review=review,
         check=_check,
         whole=whole,
+        load_seconds=load_seconds,
     )
 
 
@@ -71,6 +72,11 @@ def seconds(spec: Spec, gpu: str) -> float:
         * steps
         * _pixels(spec, chosen.resolution)
     )
+
+
+def load_seconds(spec: Spec, _: str) -> float:
+    """An estimate. With two controls or more the program loads the branches of all four."""
+    return profiles.load_seconds(NAME, len(CONTROLS) if len(spec.weights) > 1 else 1)
 
 
 def _pixels(spec: Spec, resolution: str) -> float:
