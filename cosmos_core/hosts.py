@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import attrs
+
+
+def words_of(build: str) -> frozenset[str]:
+    """The words in the name of an environment or an image: ``here/cosmos-nightly:1`` has the word ``nightly``."""
+    return frozenset(re.findall(r"[a-z0-9]+", build.lower()))
 
 
 @attrs.frozen(kw_only=True)
@@ -16,6 +22,8 @@ class Slot:
     gpus: tuple[int, ...] = ()
     gpu: str = ""
     """Kind of GPU, such as ``h200``; empty when there is none."""
+    build: str = ""
+    """Which environment jobs run in, or the name of their image; see :attr:`Host.built`."""
 
     @property
     def name(self) -> str:
@@ -36,10 +44,24 @@ class Host:
     slots: int = 1
     gpus: int = 0
     gpu: str = ""
+    build: str = ""
+    """Which environment its jobs run in, such as ``nightly``; empty for what :attr:`built` tells."""
     stagger: float = 0.0
     """Seconds between two starts, where it has GPUs."""
     options: Any = attrs.field(factory=dict)
     """The transport's own options: a table in ``cosmos.toml``, and an instance of its options class once validated."""
+
+    @property
+    def built(self) -> str:
+        """Which environment its jobs run in: what is said of it, else the name of the image of its containers."""
+        options = self.options
+        image = options.get("image", "") if isinstance(options, dict) else getattr(options, "image", "")
+        return self.build or str(image)
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words of :attr:`built`, in small letters."""
+        return words_of(self.built)
 
     def each_slot(self) -> tuple[Slot, ...]:
         """The host's slots, its GPUs dealt out evenly; CPU slots where it has none."""
@@ -50,6 +72,7 @@ class Host:
                 index=index,
                 gpus=tuple(range(index * share, (index + 1) * share)),
                 gpu=self.gpu if share else "",
+                build=self.built if share else "",
             )
             for index in range(self.slots)
         )

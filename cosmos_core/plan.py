@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 """Backend and load key."""
-Shape = tuple[int, str]
-"""How many GPUs a slot has, and of which kind: slots of one shape can run the same."""
+Shape = tuple[int, str, str]
+"""How many GPUs a slot has, of which kind, and in which environment: slots of one shape can run the same."""
 
 _seconds = attrgetter("seconds")
 
@@ -96,17 +96,17 @@ def why_not(needs: Needs, slots: Iterable[Slot]) -> str:
 
 
 def _shape(slot: Slot) -> Shape:
-    return len(slot.gpus), slot.gpu
+    return len(slot.gpus), slot.gpu, slot.build
 
 
 def _has(needs: Needs, shape: Shape) -> bool:
-    count, kind = shape
-    return count >= needs.gpus and not _against(needs, kind)
+    count, kind, build = shape
+    return count >= needs.gpus and not _against(needs, kind, build)
 
 
-def _against(needs: Needs, kind: str) -> str:
-    """Why GPUs of that kind cannot run it; empty when nothing is known against them."""
-    if why := needs.against(kind):
+def _against(needs: Needs, kind: str, build: str) -> str:
+    """Why GPUs of that kind cannot run it there; empty when nothing is known against them."""
+    if why := needs.against(kind, build):
         return why
     gpu = known(kind)
     if gpu is None or gpu.vram_gb >= needs.vram_gb:
@@ -117,9 +117,9 @@ def _against(needs: Needs, kind: str) -> str:
 def _why_not(needs: Needs, fleet: Mapping[Shape, int]) -> str:
     if not fleet:
         return "there is no slot"
-    if reasons := {_against(needs, kind) for count, kind in fleet if count >= needs.gpus}:
+    if reasons := {_against(needs, kind, build) for count, kind, build in fleet if count >= needs.gpus}:
         return "; ".join(sorted(reasons))
-    return f"it needs {needs.gpus} GPU(s) and the largest slot has {max(count for count, _ in fleet)}"
+    return f"it needs {needs.gpus} GPU(s) and the largest slot has {max(count for count, *_ in fleet)}"
 
 
 class _Paces:
@@ -432,7 +432,9 @@ def _reason(
     if taken[0].priority > 0:
         why = "urgent"
     elif rank is not None and rank.able < len(slots):
-        against = next((said for slot in slots if (said := _against(taken[0].needs, slot.gpu))), "")
+        against = next(
+            (said for slot in slots if (said := _against(taken[0].needs, slot.gpu, slot.build))), ""
+        )
         why = f"fits only {rank.able} of {len(slots)} slots{f' ({against})' if against else ''}"
     else:
         why = "stays with its model" if stays else "the most work left"

@@ -25,6 +25,7 @@ import attrs
 
 from cosmos_core.clip import Clip
 from cosmos_core.errors import CosmosError, Finding
+from cosmos_core.hosts import words_of
 from cosmos_core.spec import Spec, Variable
 
 if TYPE_CHECKING:
@@ -115,17 +116,19 @@ class Needs:
 
     gpus: int = 0
     vram_gb: float = 0.0
-    unfit: tuple[tuple[str, str], ...] = ()
-    """Pairs of a kind of GPU that cannot run it and why, such as one that its container has no kernels for. A kind
-    that is not named is not judged."""
+    unfit: tuple[tuple[str, str] | tuple[str, str, str], ...] = ()
+    """Pairs of a kind of GPU that cannot run it and why, such as too little memory. A third word says in which
+    environment it can all the same: that of a host whose ``build``, or image, has the word in its name. A kind that is
+    not named is not judged."""
 
-    def against(self, gpu: str) -> str:
-        """Why that kind of GPU cannot run it; empty when nothing is known against it."""
-        return dict(self.unfit).get(plain_gpu(gpu), "")
+    def against(self, gpu: str, build: str = "") -> str:
+        """Why that kind of GPU cannot run it in that environment; empty when nothing is known against it."""
+        kind, said = plain_gpu(gpu), words_of(build)
+        return next((why for name, why, *able in self.unfit if name == kind and not said & set(able)), "")
 
     def without(self, kinds: Iterable[str], why: str) -> Needs:
-        """The same, with *why* against these kinds of GPU; what was known against one of them stays."""
-        return attrs.evolve(self, unfit=tuple((dict.fromkeys(kinds, why) | dict(self.unfit)).items()))
+        """The same, with *why* against these kinds of GPU; what was known against one of them comes first."""
+        return attrs.evolve(self, unfit=(*self.unfit, *((kind, why) for kind in kinds)))
 
 
 def plain_gpu(kind: str) -> str:

@@ -87,6 +87,9 @@ class HostSettings:
     slots: int = _field(1, "how many jobs it runs at a time")
     gpus: int = _field(0, "how many GPUs it has; they are dealt out evenly to its slots")
     gpu: str = _field("", "kind of its GPUs, such as h200")
+    build: str = _field(
+        "", "environment that its jobs run in, such as nightly; empty for what its image's name says"
+    )
     stagger: float = _field(
         20.0, "seconds between two starts on a host with GPUs, so that model loads do not collide"
     )

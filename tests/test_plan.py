@@ -181,6 +181,31 @@ def test_a_run_is_never_placed_on_a_gpu_that_its_backend_refuses():
     assert ["gpu1"] == [batch.slot.host for batch in arrange([run], (*new, *GPUS)).batches]
 
 
+@pytest.mark.parametrize(
+    ("said", "is_able"),
+    [
+        ({}, False),
+        ({"build": "nightly"}, True),
+        ({"options": {"image": "here/cosmos-nightly:1"}}, True),
+        ({"options": {"image": "here/cosmos:cu128"}}, False),
+        ({"build": "cu128", "options": {"image": "here/cosmos-nightly:1"}}, False),
+        ({"options": {"image": "here/fortnightly:1"}}, False),
+    ],
+)
+def test_a_gpu_that_needs_another_environment_is_used_where_its_host_has_it(said, is_able):
+    """
+    The host says so, or the name of its image does; what the host says counts.
+    """
+    why = "b300 has kernels in the image nightly only"
+    (run,) = waiting(1, gpus=1)
+    run = attrs.evolve(run, needs=Needs(gpus=1, unfit=(("b300", why, "nightly"),)))
+    new = Host(name="new", slots=1, gpus=1, gpu="b300", **said).each_slot()
+    plan = arrange([run], new)
+
+    assert is_able == bool(plan.batches)
+    assert (() if is_able else (("a0", why),)) == plan.unplaced
+
+
 def test_a_slot_begins_small_while_nobody_knows_how_fast_it_is():
     """
     It could be at half speed and still be done when the others are; half a run may stand out.

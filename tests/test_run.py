@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from cosmos_core.errors import CosmosError
-from cosmos_core.run import FINAL, HELD, MOVES, State, move, new_id
+from cosmos_core.run import FINAL, HELD, MOVES, Needs, State, move, new_id
 
 
 def test_no_road_leads_from_running_to_sealed():
@@ -64,3 +64,17 @@ def test_ids_are_short_and_do_not_repeat():
 
     assert 10_000 == len(ids)
     assert all(len(each) == 10 and each.startswith("r") for each in ids)
+
+
+def test_memory_that_was_too_small_counts_in_every_environment():
+    """
+    What an environment lifts is still heard of where the host has another; what was learned since is not lifted.
+    """
+    needs = Needs(unfit=(("b300", "no kernels", "nightly"),)).without(["b300", "h200"], "too small")
+
+    assert ("no kernels", "too small", "too small", "") == (
+        needs.against("b300"),
+        needs.against("NVIDIA B300", "cosmos-nightly"),
+        needs.against("h200"),
+        needs.against("h100"),
+    )

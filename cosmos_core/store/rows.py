@@ -114,9 +114,9 @@ def needs_of(row: Any) -> Needs:
 
 
 @cache
-def _unfit(text: str) -> tuple[tuple[str, str], ...]:
-    """Pairs from their column. The runs of a backend share a few texts, so each is read once."""
-    return tuple((gpu, why) for gpu, why in json.loads(text)) if text else ()
+def _unfit(text: str) -> tuple[tuple[str, str] | tuple[str, str, str], ...]:
+    """What stands in their column. The runs of a backend share a few texts, so each is read once."""
+    return tuple(tuple(each) for each in json.loads(text)) if text else ()
 
 
 def variables_text(shows: Iterable[Variable]) -> str:

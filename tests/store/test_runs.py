@@ -196,7 +196,7 @@ def test_what_a_backend_has_against_a_gpu_is_kept(store, new_run):
     """
     The queue gives each run's reasons back as they were accepted.
     """
-    unfit = (("b300", "no kernels: sm_103"), ("l40s", "48 GB"))
+    unfit = (("b300", "no kernels: sm_103", "nightly"), ("l40s", "48 GB"))
     store.accept([new_run(needs=Needs(gpus=1, unfit=unfit)), new_run(needs=Needs(gpus=1))])
 
     assert {unfit, ()} == {each.needs.unfit for each in store.waiting()}

@@ -101,9 +101,11 @@ def _review_gpu(facts: Mapping[str, Any], host: Host) -> Iterator[Finding]:
     elif int(major) < LEAST_DRIVER:
         yield fail(f"driver {facts['driver']} is too old for CUDA 12.8", hint="570 or newer", where=WHERE)
     known = profiles.GPUS.get(host.gpu)
-    if known and host.transport != "docker" and "native" not in known.container:
+    if known and known.container == (profiles.NIGHTLY,) and profiles.NIGHTLY not in host.words:
         yield fail(
-            f"on a {host.gpu} (sm {known.sm}) a native install fails while it compiles its kernels",
-            hint="run it in the container of docker/nightly.Dockerfile, through the transport docker",
+            f"on a {host.gpu} (sm {known.sm}) only the image of docker/nightly.Dockerfile has kernels, and the host does "
+            "not say that it has it: no run is sent there",
+            hint=f'that image, through the transport docker; and build = "nightly" under [hosts.{host.name}] unless its '
+            "name says so",
             where=WHERE,
         )

@@ -87,10 +87,13 @@ def load_seconds(model: str) -> float:
     return LOAD_SECONDS[model.partition("/")[0]][0]
 
 
-def unfit(model: str) -> tuple[tuple[str, str], ...]:
-    """Pairs of a kind of GPU that is too small for *model*, and why."""
+NIGHTLY = "nightly"
+
+
+def unfit(model: str) -> tuple[tuple[str, str] | tuple[str, str, str], ...]:
+    """Each kind of GPU that cannot run *model*, and why: too small, or without kernels but in NVIDIA's newer environment."""
     need = memory(model)
-    return tuple(
+    small = tuple(
         (
             kind,
             f"{model} needs {need:g} GB on one GPU and a {kind} has {gpu.vram_gb:g}; more GPUs do not split it",
@@ -98,3 +101,16 @@ def unfit(model: str) -> tuple[tuple[str, str], ...]:
         for kind, gpu in GPUS.items()
         if gpu.vram_gb < need
     )
+    new = tuple(
+        (
+            kind,
+            (
+                f"{kind} is sm_{gpu.sm.replace('.', '')}, and only the image of docker/nightly.Dockerfile has kernels for it: "
+                'give the host that image, and build = "nightly" unless its name says so'
+            ),
+            NIGHTLY,
+        )
+        for kind, gpu in GPUS.items()
+        if gpu.container == (NIGHTLY,)
+    )
+    return (*small, *new)

@@ -274,6 +274,18 @@ def test_a_gpu_that_is_too_small_is_known_before_anything_is_placed():
     assert "" == needs.against("h200")
 
 
+def test_blackwell_is_offered_where_its_host_has_the_kernels():
+    """
+    B300 and B200 stop at their first kernel in the usual environment; memory is asked first.
+    """
+    needs = BACKEND.needs(spec())
+
+    assert "sm_103" in needs.against("b300")
+    assert "sm_100" in needs.against("b200", "predict:cu128")
+    assert "" == needs.against("b300", "predict:nightly")
+    assert "" == needs.against("h200", "predict:cu128")
+
+
 def test_every_figure_names_its_source():
     """
     A number that nobody can trace does not steer a scheduler.

@@ -45,7 +45,16 @@ def test_a_host_that_has_everything_is_well():
         ({"driver": "550.54"}, Level.FAIL, "too old"),
         ({"driver": ""}, Level.FAIL, "names no driver"),
         ({"code": 127}, Level.FAIL, "cannot look around"),
-        ({"host": Host(name="b", transport="sftp", gpu="b300")}, Level.FAIL, "native install fails"),
+        (
+            {"host": Host(name="b", transport="sftp", gpu="b300")},
+            Level.FAIL,
+            "only the image of docker/nightly.Dockerfile has kernels",
+        ),
+        (
+            {"host": Host(name="b", transport="docker", gpu="b300", options={"image": "predict:cu128"})},
+            Level.FAIL,
+            "no run is sent there",
+        ),
     ],
 )
 def test_what_is_missing_is_named(facts, level, said):
@@ -53,6 +62,18 @@ def test_what_is_missing_is_named(facts, level, said):
     Each with its own sentence, before a run finds out the slow way.
     """
     assert any(one.level is level and said in one.message for one in findings(**facts))
+
+
+@pytest.mark.parametrize(
+    "said", [{"build": "nightly"}, {"options": {"image": "registry.local/predict25-nightly:1.5"}}]
+)
+def test_a_host_that_says_it_has_the_kernels_is_well(said):
+    """
+    In so many words, or by the name of its image.
+    """
+    host = Host(name="b", transport="docker", gpu="b300", **said)
+
+    assert {Level.OK} == {one.level for one in findings(host=host)}
 
 
 def test_the_probe_runs_on_a_real_machine(tmp_path, checkout):

@@ -72,7 +72,8 @@ def enhancer() -> Enhancer:
 def needs(options: PixtralOptions) -> Needs:
     """One GPU with the memory for it."""
     vram = profiles.peak_vram(NAME)
-    return Needs(gpus=1, vram_gb=vram, unfit=profiles.unfit(vram_gb=vram, build=options.build))
+    unfit = profiles.unfit(vram_gb=vram, build=options.build, image=options.image)
+    return Needs(gpus=1, vram_gb=vram, unfit=unfit)
 
 
 def compile_job(prompt: Prompt, clip: Clip | None, options: PixtralOptions, _: Slot) -> Job:

@@ -98,7 +98,7 @@ def check_transfer25(shell: Shell, host: Host, options: Launching) -> Iterator[F
     """Findings about one host for ``transfer2.5``."""
     if not host.gpus:
         return
-    yield from check_gpus(shell, "transfer2.5", options.build)
+    yield from check_gpus(shell, "transfer2.5", _build(host, options))
     yield from check_program(shell, host, options, "examples/inference.py")
     yield from check_cache(shell, TRANSFER25)
 
@@ -126,7 +126,7 @@ def check_transfer1(shell: Shell, host: Host, options: WithCheckpoints) -> Itera
     """Findings about one host for ``transfer1``."""
     if not host.gpus:
         return
-    yield from check_gpus(shell, "transfer1", options.build)
+    yield from check_gpus(shell, "transfer1", _build(host, options))
     yield from check_program(shell, host, options, T1_SCRIPT)
     if host.transport != "docker":
         yield from _files(shell, options, TRANSFER1_FILES)
@@ -160,6 +160,12 @@ def _files(shell: Shell, options: WithCheckpoints, wanted: Mapping[str, str]) ->
             )
         else:
             yield ok(f"{what}: {name}", where="checkpoints")
+
+
+def _build(host: Host, options: Launching) -> str:
+    """Which build jobs meet there: the host's own, where it has the newer one and jobs bring none."""
+    blackwell = "nightly"
+    return blackwell if not options.image and blackwell in host.words else options.build
 
 
 def check_gpus(shell: Shell, backend: str, build: str) -> Iterator[Finding]:
@@ -212,7 +218,7 @@ def _card(index: int, card: Card, vram_gb: float, build: str, backend: str) -> I
     if build == "cu128" and float(card.sm) >= 10:
         yield fail(
             f"{said} is sm_{card.sm.replace('.', '')}, and the build cu128 has no kernels for it",
-            hint="build docker/nightly.Dockerfile, and set build = 'nightly' and image",
+            hint="build docker/nightly.Dockerfile, give the host that image, and build = 'nightly' unless its name says so",
             where=backend,
         )
     if card.driver < LEAST_DRIVER:

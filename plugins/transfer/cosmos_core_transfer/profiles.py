@@ -86,15 +86,24 @@ def against(gpu: Gpu, *, vram_gb: float, build: str) -> str:
     if build not in gpu.builds:
         return (
             f"{gpu.kind} is sm_{gpu.sm.replace('.', '')}, and the build {build} has no kernels for it: it would stop "
-            f"at its first kernel; use the build {' or '.join(gpu.builds)}"
+            f"at its first kernel; use the build {' or '.join(gpu.builds)}, or say that the host has it"
         )
     return ""
 
 
-def unfit(*, vram_gb: float, build: str) -> tuple[tuple[str, str], ...]:
-    """Each kind of the table that cannot run it, with the reason, in the order of the table."""
-    reasons = ((gpu.kind, against(gpu, vram_gb=vram_gb, build=build)) for gpu in gpus().values())
-    return tuple((kind, why) for kind, why in reasons if why)
+def unfit(
+    *, vram_gb: float, build: str, image: str = ""
+) -> tuple[tuple[str, str] | tuple[str, str, str], ...]:
+    """Each kind of the table that cannot run it, with the reason, in the order of the table.
+
+    A build that the kind needs, and its host has, lifts it: unless the job brings an *image* of its own.
+    """
+    found: list[tuple[str, str] | tuple[str, str, str]] = []
+    for gpu in gpus().values():
+        if why := against(gpu, vram_gb=vram_gb, build=build):
+            able = () if image or gpu.vram_gb < vram_gb else gpu.builds
+            found.append((gpu.kind, why, able[0]) if able else (gpu.kind, why))
+    return tuple(found)
 
 
 def pass_seconds(backend: str, model: str, gpu: str, count: int) -> float:

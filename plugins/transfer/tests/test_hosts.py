@@ -52,6 +52,35 @@ def test_a_gpu_fits_by_memory_architecture_and_build(ask, kind, build, said):
 
 
 @pytest.mark.parametrize(
+    ("options", "host", "said"),
+    [
+        ({}, "", "sm_103"),
+        ({}, "transfer:nightly", ""),
+        # Then it is not the host's image that jobs run in.
+        ({"image": "mine:1"}, "transfer:nightly", "sm_103"),
+        ({"image": "mine:1", "build": "nightly"}, "", ""),
+    ],
+)
+def test_a_host_can_say_that_it_has_the_newer_build(ask, options, host, said):
+    """
+    For a fleet of both kinds: one build is chosen for all jobs, and a host of Blackwell has another.
+    """
+    why = needs(ask("transfer2.5", edge=1, **options)).against("b300", host)
+
+    assert bool(said) == bool(why)
+    assert said in why
+
+
+def test_no_host_says_away_that_there_is_too_little_memory(ask):
+    """
+    Its build is another matter.
+    """
+    small = needs(ask("transfer2.5", edge=1)).against("l40s", "nightly")
+
+    assert "48 GB and the model needs 65.4" in small
+
+
+@pytest.mark.parametrize(
     ("options", "gpu", "wanted"),
     [
         ({"edge": 1}, "b300", 415.5),

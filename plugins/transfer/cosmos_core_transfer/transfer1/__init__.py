@@ -81,7 +81,8 @@ def upscaler() -> Backend:
 
 def _needs(chosen: LaunchOptions) -> Needs:
     vram = profiles.peak_vram(NAME)
-    return Needs(gpus=chosen.gpus, vram_gb=vram, unfit=profiles.unfit(vram_gb=vram, build=chosen.build))
+    unfit = profiles.unfit(vram_gb=vram, build=chosen.build, image=chosen.image)
+    return Needs(gpus=chosen.gpus, vram_gb=vram, unfit=unfit)
 
 
 def passes(spec: Spec) -> int:

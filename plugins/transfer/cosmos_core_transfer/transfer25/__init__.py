@@ -45,10 +45,11 @@ def backend() -> Backend:
 
 
 def needs(spec: Spec) -> Needs:
-    """GPUs and memory, and the kinds of GPU that have too little of it or no kernels in the chosen build."""
+    """GPUs and memory, and the kinds of GPU that have too little of it or no kernels in the chosen build, nor in their host's."""
     chosen = options_of(spec)
     vram = profiles.peak_vram(NAME)
-    return Needs(gpus=chosen.gpus, vram_gb=vram, unfit=profiles.unfit(vram_gb=vram, build=chosen.build))
+    unfit = profiles.unfit(vram_gb=vram, build=chosen.build, image=chosen.image)
+    return Needs(gpus=chosen.gpus, vram_gb=vram, unfit=unfit)
 
 
 def passes(spec: Spec) -> int:
