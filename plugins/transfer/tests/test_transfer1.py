@@ -184,6 +184,7 @@ ONE_PROCESS = {
     "blur_strength": "low",
     "use_distilled": True,
     "upsample_prompt": True,
+    "regional_prompts": "0,0,0.5,1: a red dress",
     "offload_prompt_upsampler": True,
     "offload_diffusion_transformer": True,
     "offload_text_encoder_model": True,

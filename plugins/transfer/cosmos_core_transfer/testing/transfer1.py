@@ -129,7 +129,27 @@ def _preprocess(
             Path(block["input_control"]).write_bytes(b"")
         elif not Path(block.get("input_control") or item["visual_input"]).is_file():
             raise FileNotFoundError(block.get("input_control"))
+    _regions(getattr(cfg, "regional_prompts", None) or [], folder, item)
     return mine
+
+
+def _regions(listed: list[dict[str, Any]], folder: Path, item: dict[str, Any]) -> None:
+    """Masks for the list, which all items share: a mask video of the first is a tensor to the next, and no video."""
+    for index, region in enumerate(listed):
+        mask = folder / f"regional_context_r0_{index}.pt"
+        if "mask_prompt" in region:
+            if "nothing" in region["mask_prompt"]:
+                raise RuntimeError("stack expects a non-empty TensorList")
+            if pictures.source(item["visual_input"])[0] < 121:
+                raise RuntimeError("The expanded size of the tensor (121) must match the existing size")
+            region["region_definitions_path"] = str(mask)
+        elif isinstance(region.get("region_definitions_path"), str):
+            if not region["region_definitions_path"].endswith(".mp4"):
+                raise ValueError(f"Invalid video file: {region['region_definitions_path']}")
+            region["region_definitions_path"] = str(mask)
+    places = [region["region_definitions_path"] for region in listed if "region_definitions_path" in region]
+    if len(places) != len([region["prompt"] for region in listed]):
+        raise ValueError("Number of regional prompts must match total number of region definitions")
 
 
 def generate(
@@ -199,6 +219,7 @@ def _save(cfg: argparse.Namespace, item: dict[str, Any], block: dict[str, Any], 
     times = 3 if "upscale" in block else 1
     weights = {name: each["control_weight"] for name, each in block.items()}
     told = [item["prompt"], item["visual_input"], weights, cfg.seed, cfg.guidance, cfg.num_steps]
+    told.append([region["prompt"] for region in getattr(cfg, "regional_prompts", None) or []])
     seed = hashlib.sha256(json.dumps(told).encode()).hexdigest()
     prompt = item["prompt"]
     if "pointer" in prompt:

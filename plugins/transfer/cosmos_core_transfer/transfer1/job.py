@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cosmos_core.errors import InputError
 from cosmos_core.extend import Input, Job, JobFile
 from cosmos_core_transfer.launching import enter_file, entering, torchrun
+from cosmos_core_transfer.transfer1 import regions
 from cosmos_core_transfer.transfer1.options import LaunchOptions, Transfer1Options, UpscaleOptions
 from cosmos_core_transfer.transfer1.schema import AV, CONTROLS, NEGATIVE
 from cosmos_core_transfer.transfer25.options import words
@@ -70,7 +71,7 @@ def load_key(spec: Spec) -> str:
     plain = Transfer1Options()
     differing = [
         f"{name}={getattr(chosen, name)}"
-        for name in (*_VALUES, *_FLAGS, *_LAUNCH)
+        for name in (*_VALUES, "regional_prompts", *_FLAGS, *_LAUNCH)
         if getattr(chosen, name) != getattr(plain, name)
     ]
     negative = [f"negative={spec.prompt.negative}"] if spec.prompt.negative else []
@@ -149,6 +150,8 @@ def compile_job(batch: Batch, slot: Slot) -> Job:
         "input_video_path": lines[0]["visual_input"],
         **{kind: {"control_weight": first.spec.weights[kind]} for kind in kinds_of(first.spec)},
     }
+    if chosen.regional_prompts:
+        specs["regional_prompts"] = regions.as_list(chosen)
     flags = [name for name in _FLAGS if getattr(chosen, name)]
     if set(kinds_of(first.spec)) & AV:
         flags.append("is_av_sample")

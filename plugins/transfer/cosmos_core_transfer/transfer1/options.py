@@ -54,6 +54,11 @@ class Transfer1Options(LaunchOptions):
     blur_strength: str = _option("medium", "for a computed vis", in_(THRESHOLDS))
     input_control_prompt: str = _option("", "for a computed seg: words joined by ' . '; else of the prompt")
     control_weight_prompt: str = _option("", "things that seg counts on; the program heeds it for seg only")
+    regional_prompts: str = _option(
+        "",
+        "what parts of the picture show, as REGION: TEXT; REGION: TEXT; a region is x0,y0,x1,y1 from 0 to 1, or words for "
+        "what is there",
+    )
     use_distilled: bool = _option(False, "the distilled edge model: one step")
     upsample_prompt: bool = _option(False, "let Pixtral rewrite the prompt; takes a GPU of its own size")
     offload_prompt_upsampler: bool = _option(False, "move Pixtral to main memory when it is not used")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cosmos_core.errors import Finding, fail, warn
-from cosmos_core_transfer.transfer1 import sizes
+from cosmos_core_transfer.transfer1 import regions, sizes
 from cosmos_core_transfer.transfer1.job import is_given, kinds_of, options_of
 from cosmos_core_transfer.transfer1.options import Transfer1Options
 from cosmos_core_transfer.transfer1.schema import CONTROLS, DERIVED, set_rules, sum_rules
@@ -32,6 +32,7 @@ def review(spec: Spec, clip: Clip | None) -> Iterator[Finding]:
     yield from _distilled(spec, chosen)
     yield from plate_rules(spec, clip)
     yield from _sampling(chosen)
+    yield from regions.review(spec, chosen, clip)
 
 
 def _controls(spec: Spec, chosen: Transfer1Options, clip: Clip) -> Iterator[Finding]:
