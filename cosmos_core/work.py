@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from cosmos_core.feed import Next
     from cosmos_core.hosts import Host, Slot
     from cosmos_core.retry import Rest
-    from cosmos_core.store import Holding, Lease
+    from cosmos_core.store import Holding, Lease, Parted
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +158,7 @@ class Worker:
         """
         if not self._seats:
             raise InputError("there is no slot to serve", hint="see [hosts] in cosmos.toml")
+        self._part_from_original()
         if watch_inbox and until_idle:
             # Sealing clips takes time; slots that start beside it would find nothing, and end.
             accept_inbox(self._site)
@@ -180,6 +181,20 @@ class Worker:
             each.result()
         if until_idle:
             self._own_up()
+
+    def _part_from_original(self) -> None:
+        """See to it, before anything of ours is looked for on a host, that no job there is another store's."""
+        while not self._stop.is_set():
+            try:
+                if (parted := self._site.store.part_from_original()) is not None:
+                    log.warning("%s", _of_a_copy(parted))
+            except StoreGone:
+                raise
+            except StoreError as error:
+                log.warning("%s", error)
+                self._stop.wait(self._site.settings.queue.poll)
+            else:
+                return
 
     def _own_up(self) -> None:
         """Say which runs were given up.
@@ -514,6 +529,14 @@ class Seat:
             raise
         except CosmosError as error:
             log.warning("batch %s is left until its lease runs out: %s", lease.batch.id, error)
+
+
+def _of_a_copy(parted: Parted) -> str:
+    twice = f"; {parted.waiting} runs wait in both, so cancel them in one" if parted.waiting else ""
+    return (
+        f"this store is a copy of {parted.original}: {parted.left} runs whose jobs stay with that one are queued "
+        f"here again{twice}"
+    )
 
 
 def _sentence(error: BaseException) -> str:

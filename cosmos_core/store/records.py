@@ -233,6 +233,18 @@ class Trouble:
 
 
 @attrs.frozen(kw_only=True)
+class Parted:
+    """A store that was found to be a copy."""
+
+    original: Path
+    """The file of the store that it is a copy of."""
+    waiting: int
+    """Runs that wait in both."""
+    left: int
+    """Runs whose jobs were left to the original; they wait too now."""
+
+
+@attrs.frozen(kw_only=True)
 class Full:
     """A host whose disk had no room for a job, and for none since."""
 

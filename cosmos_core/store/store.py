@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from cosmos_core.store.clips import Clips
+from cosmos_core.store.copies import Copies
 from cosmos_core.store.engine import database
 from cosmos_core.store.journal import Journal
 from cosmos_core.store.judgements import Judgements
@@ -22,7 +23,7 @@ PATIENCE = 30.0
 """Seconds to wait for a lock that another process holds."""
 
 
-class Store(Runs, Leases, Moves, Journal, Judgements, Reviews, Prompts, Clips):
+class Store(Runs, Leases, Moves, Journal, Judgements, Reviews, Prompts, Clips, Copies):
     """Runs, batches, prompts and clips, in a database. Each method is one transaction.
 
     Every method raises :class:`~cosmos_core.errors.StoreError` when the store is locked, full or unreachable; it
