@@ -307,7 +307,8 @@ class Blobs:
         """Remove the inputs that are not *needed*; how many files and bytes that is."""
         files = size = 0
         for path in sorted(self._cas.glob("[0-9a-f][0-9a-f]/*")):
-            if _DIGEST.fullmatch(path.name) and path.name not in needed and not path.is_symlink():
+            is_ours = _DIGEST.fullmatch(path.name) and not path.is_symlink() and not path.parent.is_symlink()
+            if is_ours and path.name not in needed:
                 with contextlib.suppress(FileNotFoundError):
                     size += path.stat().st_size
                     files += 1

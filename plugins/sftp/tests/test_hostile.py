@@ -168,6 +168,35 @@ def test_a_link_planted_for_an_upload_is_not_followed(session, root, make_input,
     assert b"ours" == precious.read_bytes()
 
 
+def test_whatever_removes_stays_in_its_folder(session, root, make_input, tmp_path):
+    """Links out of job folders, the scratch folder and the kept inputs: removing, sweeping and freeing end at them."""
+    outside = tmp_path / "outside"
+    clip = make_input()
+    taken = "cd" if clip.digest.startswith("ab") else "ab"
+    digest = taken + "0" * 62
+    for name in ("notes.txt", "deep/notes.txt", digest, f"{digest}.part"):
+        (outside / name).parent.mkdir(parents=True, exist_ok=True)
+        (outside / name).write_text("not ours")
+    handles = [session.put(Job(argv=("true",), inputs=(clip,)), f"b/{number}/1") for number in range(2)]
+    for handle in handles:
+        Path(handle.folder, "deep").symlink_to(outside / "deep")
+        Path(handle.folder, "outputs").symlink_to(outside)
+        Path(handle.folder, "locked").mkdir(mode=0o000)
+    (root / "jobs/stranger").symlink_to(outside)
+    (root / "tmp/old").symlink_to(outside)
+    os.utime(root / "tmp/old", (0, 0), follow_symlinks=False)
+    (root / "cas/sha256" / taken).symlink_to(outside)
+    session.remove(handles[0])
+    swept = session.sweep((), age=0.0)
+    freed = session.free()
+
+    assert (handles[1].key,) == swept
+    assert (1, clip.bytes) == (freed.files, freed.bytes)
+    assert {"not ours"} == {path.read_text() for path in outside.rglob("*") if path.is_file()}
+    assert 4 == sum(path.is_file() for path in outside.rglob("*"))
+    assert not (root / "tmp/old").is_symlink()
+
+
 SECRETS = {
     "HF_TOKEN": "canary-hf-token",
     "NGC_API_KEY": "canary-ngc-key",
