@@ -6,8 +6,10 @@ tell the state of a job, and the engine is asked only about those that have left
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,7 @@ REFUSED = 125
 """Docker's own exit code for a container that it would not make or start."""
 KILLED = frozenset({137, 143})
 IN_USE = b"already in use"
+NO_ROOM = b"no space left on device"
 PATIENCE = 5.0
 """Seconds beyond the grace that a launcher has to end its job before its container is killed."""
 SWEEP_GRACE = 5.0
@@ -288,6 +291,7 @@ class DockerSession:
             # Asked of the engine again: it answers, and somebody else may have the name.
             if (found := self._container(handle)) is not None:
                 return found.state == "created"
+            self._refuse_full(ran)
             if IN_USE not in ran.err:
                 self._settle(
                     handle, Exit(code=REFUSED), f"docker could not make the container: {sentence(ran)}"
@@ -302,11 +306,21 @@ class DockerSession:
         ran = self.engine.say("start", words.name_of(handle.key))
         if not ran.code:
             return
+        self._refuse_full(ran)
         found = self._container(handle)
         if found is not None and found.state == "created":
             facts = self.engine.inspect([found.name]).get(found.name)
             code = facts.code if facts and facts.code else REFUSED
             self._settle(handle, Exit(code=code), f"docker could not start the container: {sentence(ran)}")
+
+    def _refuse_full(self, ran: Ran) -> None:
+        """Raise an error that is known for a full disk, if that is what Docker complains of: no job is to blame."""
+        if NO_ROOM in ran.err.lower():
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise HostError(
+                f"Docker has no room on {self._host}: {sentence(ran)}",
+                hint="look there: docker system df; and make room: docker system prune",
+            ) from full
 
     def _judge(
         self, handle: Handle, left: JobStatus, container: Container | None, ended: Inspected | None

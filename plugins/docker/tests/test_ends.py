@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
+from cosmos_core.dispatch import is_full
 from cosmos_core.errors import HostError, InputError
 from cosmos_core.extend import Exit, Handle, Job, JobState
 
@@ -289,6 +292,37 @@ def test_a_host_without_docker_says_so(lay, put):
     """The program itself is missing."""
     with pytest.raises(HostError, match="there is no no-such-docker"):
         put(lay(docker=("no-such-docker",)))
+
+
+@pytest.fixture
+def cramped(dockerd):
+    """Where the engine keeps its containers there is no room, until the file that is given is removed."""
+    folder = dockerd.folder / "data/containers"
+    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)]
+    if subprocess.call(words, stderr=subprocess.DEVNULL):
+        pytest.skip("a small file system cannot be mounted here")
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as out, suppress(OSError):
+        while out.write(b"\0" * 4096):
+            pass
+    yield filler
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_an_engine_without_room_is_a_full_host_and_no_end_of_the_job(cramped, session, end_of):
+    """The core knows it for a full disk, the job waits where it was put, and starts once there is room."""
+    job = Job(argv=("python3", "-c", "print('here')"))
+    handle = session.put(job, "cramped/1/1")
+    with pytest.raises(HostError, match="Docker has no room on here") as caught:
+        session.start(handle, job)
+    assert is_full(caught.value)
+    assert JobState.PUT == session.poll([handle])[handle.key].state
+    cramped.unlink()
+    session.start(handle, job)
+
+    assert Exit(code=0) == end_of(session, handle).exit
+    session.remove(handle)
+    assert session.find(handle.key) is None
 
 
 def test_many_that_start_one_job_at_once_start_it_once(lay, says, end_of):
