@@ -35,7 +35,7 @@ def test_the_chain_is_wired_as_it_was_cooked(packaged, fracture):
     assert {0: ("fracture", 0), 1: ("fracture", 1), 2: ("fracture", 2)} == wires("configure")
     assert {0: ("launch", 0), 1: ("configure", 1), 2: ("configure", 2), 3: ("rest", 0)} == wires("solver")
     assert {0: ("fracture", 0), 1: ("solver", 3), 2: ("frozen", 0)} == wires("moved")
-    assert built.solver is street.node("solver")
+    assert built.chain.solver is street.node("solver")
     assert street.renderNode() is street.node("OUT_RENDER")
 
 
@@ -66,7 +66,7 @@ def test_without_damage_nothing_is_simulated(packaged):
     """A street that stays whole is only built and filmed."""
     built = _built({"seed": 3})
 
-    assert built.solver is None
+    assert built.chain is None
     assert packaged.hou.node("/obj/city/fracture") is None
 
 
@@ -146,7 +146,7 @@ def test_equal_simulations_have_equal_digests(packaged):
     rbd = importlib.import_module("cosmos_houdini.rbd")
     built = _built()
 
-    assert rbd.digest(built.solver, range(1, 4)) == rbd.digest(built.solver, range(1, 4))
+    assert rbd.digest(built.chain.solver, range(1, 4)) == rbd.digest(built.chain.solver, range(1, 4))
 
 
 def _drawn(packaged, part, tmp_path):

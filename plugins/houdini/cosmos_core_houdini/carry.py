@@ -21,7 +21,7 @@ import attrs
 
 from cosmos_core import media
 from cosmos_core.errors import CosmosError, InputError
-from cosmos_core.extend import Report, silent
+from cosmos_core.extend import Generator, Report, silent
 from cosmos_core_houdini import child, ends, package, programs, record
 from cosmos_core_houdini import job as jobs
 from cosmos_core_houdini.alone import alone
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 WORK, CLIP, PLATE = "work", "clip", "plate"
 """Folders in the job's: what programs exchange, the passes, and the frames of the finished video."""
+POSES = "street.poses"
+"""What fell, kept in the job's folder, to be filmed again with another camera or light."""
 _LOOK = 0.5
 """Seconds between two looks at a run."""
 _AGAIN = 2
@@ -210,14 +212,20 @@ def _open(job: Job, folder: Path) -> Cosmos:
     """The workspace named, or the one around the scene or the job."""
     from cosmos_core import Cosmos
 
+    # A TD who never made one gets one beside the scene.
+    place = _workspace(job, folder)
+    return Cosmos(place) if place else Cosmos.create(folder.parent)
+
+
+def _workspace(job: Job, folder: Path) -> str | Path | None:
+    """The workspace named, or the one around the scene or the job; None where there is none."""
     if job.workspace:
-        return Cosmos(job.workspace)
+        return job.workspace
     for start in (folder, Path(job.source).parent if job.source else folder):
         for place in (start, *start.parents):
             if (place / "cosmos.toml").is_file():
-                return Cosmos(place)
-    # A TD who never made one gets one beside the scene.
-    return Cosmos.create(folder.parent)
+                return place
+    return None
 
 
 def _settings(cosmos: Cosmos) -> HoudiniOptions:
@@ -273,6 +281,8 @@ def render(job: Job, site: Site, into: Path) -> dict[str, object]:
     site.work.mkdir(exist_ok=True)
     if job.renderer == "opengl":
         return _draft(job, site, into, hython)
+    if job.renderer == "city":
+        return _filmed(job, site, into, hython)
     husk = programs.husk(hython, site.options.husk)
     from cosmos_core_houdini import frames, stage
 
@@ -385,6 +395,43 @@ def _drafted(
         }
     names = {int(number): str(name) for number, name in dict(receipt.get("segments") or {}).items()}
     return {"palette": draft.encode_segmentation(paths, into, size, job.fps, names, job.seed, report)}
+
+
+def _filmed(job: Job, site: Site, into: Path, hython: str) -> dict[str, object]:
+    """Houdini simulates; the city's own renderer films the poses, with its own camera and all its passes."""
+    maker = _city_generator(job, site)
+    clip = {"frames": job.frames, "fps": job.fps, "width": job.width, "height": job.height}
+    try:
+        options = maker.options(**dict(job.city) | clip)
+    except (TypeError, ValueError) as error:
+        raise Failed("preflight", f"the city cannot be made so: {error}") from error
+    site.step("poses")
+    receipt = _hython(job, site, hython, "poses")
+    artifact = receipt["artifacts"][0]
+    options = attrs.evolve(options, poses=str(site.work / artifact["path"]), poses_sha256=artifact["sha256"])
+    site.step("film")
+    report = site.progress("filming", 2)
+    facts = dict(maker.generate(options, into, report))
+    _copy(Path(options.poses), site.folder / POSES)
+    return {**facts, **_facts(job, receipt), "renderer": "city"}
+
+
+def _city_generator(job: Job, site: Site) -> Any:
+    """The generator ``city``, which films poses.
+
+    Raises:
+        InputError: it is not installed, or too old for poses.
+    """
+    from cosmos_core import Cosmos
+
+    place = _workspace(job, site.folder)
+    if place is None:
+        raise InputError(f"{site.folder} lies in no workspace", hint="cosmos init")
+    with Cosmos(place) as cosmos:
+        maker = cosmos.plugins.find(Generator, "city")
+    if not maker.options or not hasattr(attrs.fields(maker.options), "poses"):
+        raise InputError("this cosmos-core-city films no poses", hint="pip install -U cosmos-core-city")
+    return maker
 
 
 def _hython(job: Job, site: Site, hython: str, part: str) -> dict[str, Any]:

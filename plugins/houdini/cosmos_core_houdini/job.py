@@ -161,6 +161,7 @@ def review(job: Job, folder: Path) -> Iterator[Finding]:
                 "it draws a watermark into control passes",
                 hint="render with a Commercial, Indie or Education licence, or submit passes rendered elsewhere",
             )
+        yield from about_city_renderer(job.renderer, job.city)
     if job.follow not in FOLLOW:
         yield fail(f"follow is {job.follow!r}", hint=f"one of {', '.join(FOLLOW)}", where="follow")
     if job.ask is not None and not job.ask.prompt.strip():
@@ -207,6 +208,16 @@ def about_frames(start: int, end: int, width: int, height: int, fps: int, render
         )
 
 
+def about_city_renderer(renderer: str, city: Mapping[str, Any]) -> Iterator[Finding]:
+    """The city's renderer films what falls in the city: it takes no other scene, and no street that stands."""
+    if renderer == "city" and not city.get("damage"):
+        yield fail(
+            "the renderer city films a city that Houdini wrecks, and there is none with damage",
+            hint="give the city and its damage, such as city='seed=3 damage=0.8', or choose another renderer",
+            where="renderer",
+        )
+
+
 def review_options(options: HoudiniOptions) -> Iterable[Finding]:
     """The same for the generator's options, and whether the programs are there."""
     yield from about_frames(
@@ -221,9 +232,11 @@ def review_options(options: HoudiniOptions) -> Iterable[Finding]:
         yield fail(f"there is no scene {options.hip}", where="hip")
     if options.hip and not re.fullmatch(r"(/\w+)+", options.camera):
         yield fail(f"camera is {options.camera!r}", hint="a path such as /obj/cam1", where="camera")
+    if options.renderer == "city" and not options.city:
+        yield from about_city_renderer(options.renderer, {})
     if options.city:
         try:
-            city_parameters(options.city)
+            yield from about_city_renderer(options.renderer, city_parameters(options.city))
         except ValueError as error:
             yield fail(f"city is {options.city!r}: {error}", hint="-p city='seed=3 damage=0.8'", where="city")
     try:

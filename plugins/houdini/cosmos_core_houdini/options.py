@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-RENDERERS = ("karma", "opengl")
+RENDERERS = ("karma", "opengl", "city")
 
 
 def city_parameters(text: str) -> dict[str, Any]:
@@ -53,7 +53,9 @@ class HoudiniOptions:
     width: int = _option(1280, "pixels, even", _between(64, 4096))
     height: int = _option(704, "pixels, even", _between(64, 4096))
     renderer: str = _option(
-        "karma", "karma for exact passes, opengl for a draft", attrs.validators.in_(RENDERERS)
+        "karma",
+        "karma for exact passes; opengl for a draft; city for the city's own renderer, which films what Houdini simulated",
+        attrs.validators.in_(RENDERERS),
     )
     hython: str = _option("", "the program hython; empty to look where Houdini usually is")
     husk: str = _option("", "the program husk; empty for the one beside hython")

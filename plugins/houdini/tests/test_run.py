@@ -250,6 +250,13 @@ def test_a_pass_that_is_not_what_it_should_be_is_left_out_and_said(write_job, mo
         )
 
 
+FILMED = {
+    "city": {"seed": 4, "damage": 0.9, "camera": "drone", "offset": "after"},
+    "camera": "",
+    "renderer": "city",
+    "width": 320,
+    "height": 176,
+}
 ENDS = {
     "no licence": ({"DOUBLE_HYTHON": "licence"}, {}, 10, "no licence: No licenses could be found"),
     "no licence for Karma": ({"DOUBLE_HUSK": "licence"}, {}, 10, "Failed to acquire license for Karma"),
@@ -266,6 +273,9 @@ ENDS = {
     "one depth": ({"DOUBLE_HUSK": "flat"}, {}, 16, "not a depth pass"),
     "a damaged frame": ({"DOUBLE_HUSK": "cut"}, {}, 16, "render.0006.exr cannot be decoded"),
     "colour alone": ({"DOUBLE_HUSK": "beauty"}, {}, 16, "has no"),
+    "points without names": ({"DOUBLE_RBD": "nameless"}, FILMED, 14, "have no attribute name"),
+    "pieces that vanish": ({"DOUBLE_RBD": "lost"}, FILMED, 14, "has other pieces on frame"),
+    "nothing that falls": ({"DOUBLE_RBD": "still"}, FILMED, 13, "rubble fills 0.0%"),
     "an empty draft": ({"DOUBLE_OPENGL": "background"}, {"renderer": "opengl"}, 16, "nothing was drawn"),
 }  # fmt: skip
 
@@ -318,6 +328,8 @@ def test_a_crash_after_all_was_done_is_a_warning(write_job):
         ({"end": 1}, "are no clip"),
         ({"follow": "hope"}, "follow is 'hope'"),
         ({"renderer": "mantra"}, "renderer is 'mantra'"),
+        ({"renderer": "city"}, "films a city that Houdini wrecks"),
+        ({"renderer": "city", "city": {"seed": 3}, "camera": ""}, "films a city that Houdini wrecks"),
         ({"cameras": []}, "nothing called 'cameras'"),
         ({"fps": "24"}, "fps is '24'"),
         ({"camera": ""}, "there is no camera"),
@@ -538,3 +550,61 @@ def test_events_of_the_worker_are_read_line_by_line(tmp_path):
         out.write('ror", "code": "cook"}\n')
     assert ["error"] == [event["type"] for event in heard.read()]
     assert sys.maxsize > heard.count == 2
+
+
+CITY = FILMED["city"]
+
+
+def _filmed_job(write_job):
+    """A city that Houdini wrecks and the city's own renderer films."""
+    return write_job(**FILMED, end=9)
+
+
+def test_the_city_films_what_houdini_simulated(write_job):
+    """
+    Build, simulate, write poses, film, seal: the clip has every pass of the city's own, its record says which Houdini
+    simulated what, and the poses lie beside it, with the digest that the record names.
+    """
+    folder = _filmed_job(write_job)
+
+    done = _run(folder)
+
+    assert 0 == done.returncode, done.stderr
+    clip = Clip.load(folder / "clip")
+    assert {"color", "depth", "seg", "edge", "vis"} == set(clip.modalities)
+    assert (9, 320, 176, 24) == (clip.frames, clip.width, clip.height, clip.fps)
+    source = clip.source
+    by = source["destruction"]["made_by"]
+    assert ("houdini", "city", "21.0.671", "Commercial") == (
+        source["generator"], source["renderer"], source["houdini"], source["licence"]
+    )  # fmt: skip
+    assert ("Houdini", "21.0.671", "rbdbulletsolver, rbdmaterialfracture::3.0") == (
+        by["program"], by["build"], by["simulation"]
+    )  # fmt: skip
+    assert CITY == source["city"] == json.loads(by["scene"].removeprefix("city "))
+    assert 64 == len(source["simulation_sha256"])
+    assert media.file_digest(folder / "street.poses") == source["destruction"]["file_sha256"]
+    assert {"road", "building_02"} <= set(source["palette"])
+    assert any(name.startswith("rubble of building_") for name in source["palette"])
+    assert "rubble" in source["labels_seen"]
+    assert ["poses", "film", "seal"] == [e["name"] for e in _events(folder) if e["type"] == "step"]
+    assert not (folder / "work").exists()
+
+
+def test_what_was_simulated_is_filmed_again(write_job, workspace):
+    """The poses that lie beside the clip become another one, from another place in other light, without Houdini."""
+    folder = _filmed_job(write_job)
+    _run(folder)
+    poses = folder / "street.poses"
+    words = {**CITY, "light": "overcast", "frames": 9, "width": 320, "height": 176, "poses": poses}
+    params = [f"-p{name}={value}" for name, value in words.items()]
+
+    done = subprocess.run(
+        [_cosmos(), "-C", str(workspace), "generate", "city", *params, f"-pposes_sha256={media.file_digest(poses)}", "--json"],
+        capture_output=True, text=True, check=False, env=os.environ | {"COSMOS_HYTHON": ""}, timeout=240,
+    )  # fmt: skip
+
+    assert 0 == done.returncode, done.stderr
+    told = json.loads(done.stdout)["clips"][0]
+    assert "Houdini" == told["source"]["destruction"]["made_by"]["program"]
+    assert media.file_digest(poses) == told["source"]["options"]["poses_sha256"]

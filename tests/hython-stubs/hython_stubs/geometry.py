@@ -27,6 +27,8 @@ class Shape:
     attributes: dict[tuple[str, str], Any] = field(default_factory=dict)
     """``(scope, name)`` to the default."""
     values: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    groups: dict[str, list[int]] = field(default_factory=dict)
+    """Names of groups of polygons to their numbers."""
     writable: bool = True
 
 
@@ -58,6 +60,14 @@ class Geometry:
             "Geometry.findPointAttrib": lambda me, name, *_: self._attrib(me, "point", name),
             "Geometry.findGlobalAttrib": lambda me, name, *_: self._attrib(me, "global", name),
             "Geometry.saveToFile": self.save,
+            "Geometry.findPrimGroup": lambda me, name, *_: (
+                make(self._session.hou.PrimGroup, (me, name)) if name in me._fake.groups else None
+            ),
+            "PrimGroup.prims": lambda me: tuple(
+                make(self._session.hou.Polygon, (me._fake[0]._fake, row))
+                for row in me._fake[0]._fake.groups[me._fake[1]]
+            ),
+            "Prim.type": lambda _: self._session.hou.primType.Polygon,
             "Attrib.name": lambda me: me._fake[1],
             "Point.position": lambda me: self._session.hou.Vector3(me._fake[0].points[me._fake[1]]),
             "Point.number": lambda me: me._fake[1],

@@ -57,6 +57,8 @@ class Session:
         """``Driver/opengl`` to what a render of that type does."""
         self.buttons: dict[str, Callable[[Any], None]] = {}
         """``Lop/usd_rop.execute`` to what pressing it does; called with the node."""
+        self.cooks: dict[str, Callable[[Any, int], Shape]] = {}
+        """``Sop/merge`` to what a node of that type gives: called with the node and the number of its output."""
         self.references: list[tuple[Any, str]] = []
         self.viewport_camera: Any = None
         self.steps: list[Step] = []
@@ -148,15 +150,20 @@ class Session:
     def _incoming(self, node: Node) -> Any:
         first = node.inputs.get(0)
         shape = Shape(writable=False)
-        if first and first[0].geometry is not None:
-            came = first[0].geometry._fake
+        if first and (first[0].geometry is not None or first[0].row.key in self.cooks):
+            came = self.geometry_of(*first)._fake
             shape.points, shape.polygons = list(came.points), list(came.polygons)
             shape.attributes = dict(came.attributes)
             shape.values = {key: list(column) for key, column in came.values.items()}
+            shape.groups = {key: list(rows) for key, rows in came.groups.items()}
         return make(self.hou.Geometry, shape)
 
-    def geometry_of(self, node: Node) -> Any:
+    def geometry_of(self, node: Node, output: int = 0) -> Any:
         """What the node cooked."""
+        if node.row.key in self.cooks:
+            shape = self.cooks[node.row.key](node.object, output)
+            shape.writable = False
+            return make(self.hou.Geometry, shape)
         if node.geometry is None:
             node.geometry = make(self.hou.Geometry, Shape(writable=False))
         return node.geometry

@@ -359,7 +359,7 @@ class Tree:
         node: Node = me._fake
         if node is not self._session.cooking:
             self.cook(me)
-        return self._session.geometry_of(node)
+        return self._session.geometry_of(node, output_index)
 
     def input_geometry(self, me: Any, input_index: int, *_: Any) -> Any:
         """What comes in."""

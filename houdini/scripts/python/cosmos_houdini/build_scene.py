@@ -26,7 +26,9 @@ class Built:
     """What was built, and what complained."""
 
     camera: str
-    solver: hou.OpNode | None
+    chain: rbd.Chain | None
+    resolved: Mapping[str, Any]
+    """The city, as everybody knows it."""
     warnings: tuple[str, ...]
 
 
@@ -52,8 +54,10 @@ def set_city(node: hou.OpNode, parms: Mapping[str, Any]) -> None:
             )
 
 
-def city(parms: Mapping[str, Any], *, width: int, height: int, frames: int, fps: float) -> Built:
-    """The whole scene.
+def city(
+    parms: Mapping[str, Any], *, width: int, height: int, frames: int, fps: float, first: int = 1
+) -> Built:
+    """The whole scene, for a clip of *frames* frames from the *first* on.
 
     Raises:
         CatalogError: this Houdini lacks something it is made of.
@@ -64,23 +68,31 @@ def city(parms: Mapping[str, Any], *, width: int, height: int, frames: int, fps:
     set_city(source, parms)
     source.cook()
     resolved = city_sop.resolve(city_sop.parameters(source))
-    nodes, solver = [source], None
+    nodes, chain = [source], None
     blast = resolved.get("blast")
     if blast:
         x, y, z = blast["center"]
         chain = rbd.build(
             street,
             source,
-            rbd.Blast((x, z, -y), blast["radius"], blast["power"], blast["delay"], resolved["seed"]),
+            rbd.Blast(
+                (x, z, -y),
+                blast["radius"],
+                blast["power"],
+                blast["delay"] - blast["preroll"],
+                resolved["seed"],
+            ),
             fps=fps,
+            first=first,
         )
         nodes += chain.nodes
-        solver = chain.solver
-    camera = dolly(resolved, width=width, height=height, frames=frames)
-    return Built(camera.path(), solver, tuple(complaints(nodes)))
+    camera = dolly(resolved, width=width, height=height, frames=frames, first=first)
+    return Built(camera.path(), chain, resolved, tuple(complaints(nodes)))
 
 
-def dolly(resolved: Mapping[str, Any], *, width: int, height: int, frames: int) -> hou.OpNode:
+def dolly(
+    resolved: Mapping[str, Any], *, width: int, height: int, frames: int, first: int = 1
+) -> hou.OpNode:
     """A camera that walks along the street's middle, at a person's height, looking ahead and a little up."""
     camera = make(
         op("/obj"),
@@ -89,13 +101,13 @@ def dolly(resolved: Mapping[str, Any], *, width: int, height: int, frames: int) 
         {"res": (width, height), "focal": focal(62.0), "aperture": APERTURE, "near": 0.1, "far": 500.0},
     )
     length = float(resolved["length"])
-    first, last = length * 0.12, length * 0.3
-    put(camera, "t", (first, 1.75, 0.0))
+    near, far = length * 0.12, length * 0.3
+    put(camera, "t", (near, 1.75, 0.0))
     put(camera, "r", (4.0, -90.0, 0.0))
     walk = camera.parm("tx")
     assert walk is not None
     walk.setExpression(
-        f"{first:.4f} + ($FF - 1) * {(last - first) / max(1, frames - 1):.6f}", hou.exprLanguage.Hscript
+        f"{near:.4f} + ($FF - {first}) * {(far - near) / max(1, frames - 1):.6f}", hou.exprLanguage.Hscript
     )
     return camera
 

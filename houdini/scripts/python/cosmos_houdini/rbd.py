@@ -31,25 +31,36 @@ class Blast:
     radius: float
     power: float
     delay: float
+    """From the first frame to the blast; negative where the clip begins after it."""
     seed: int
 
 
 @dataclass(frozen=True)
 class Chain:
-    """The nodes others need to know."""
+    """The nodes others need to know, and the frame on which the simulation starts."""
 
+    rest: hou.OpNode
+    """What stands: polygons, never moved."""
+    fracture: hou.OpNode
+    """The pieces where they rest."""
     solver: hou.OpNode
+    """Its fourth output is a point for each piece."""
+    moved: hou.OpNode
+    """The pieces where Houdini itself puts them."""
+    start: int
     out: hou.OpNode
     nodes: tuple[hou.OpNode, ...]
 
 
-def build(parent: hou.OpNode, source: hou.OpNode, blast: Blast, *, fps: float, points: int = 60) -> Chain:
-    """The chain behind *source* in *parent*.
+def build(
+    parent: hou.OpNode, source: hou.OpNode, blast: Blast, *, fps: float, first: int = 1, points: int = 60
+) -> Chain:
+    """The chain behind *source* in *parent*, for a clip whose *first* frame has this number.
 
     Raises:
         CatalogError: this Houdini lacks a type or a parameter of it.
     """
-    start = 1 + round(blast.delay * fps)
+    start = first + round(blast.delay * fps)
     victims = wire(_keep(parent, "victims", "i@active == 0"), source)
     rest = wire(_keep(parent, "rest", "i@active == 1"), source)
     impact = _impact(parent, blast, points)
@@ -120,7 +131,9 @@ def build(parent: hou.OpNode, source: hou.OpNode, blast: Blast, *, fps: float, p
     out.setDisplayFlag(True)
     out.setRenderFlag(True)
     nodes = (victims, rest, impact, fracture, configure, launch, solver, frozen, moved, merged, smooth, out)
-    return Chain(solver=solver, out=out, nodes=nodes)
+    return Chain(
+        rest=rest, fracture=fracture, solver=solver, moved=moved, start=start, out=out, nodes=nodes
+    )
 
 
 def _keep(parent: hou.OpNode, name: str, unwanted: str) -> hou.OpNode:

@@ -36,8 +36,8 @@ CODES = {
 }
 """How hython ends, by what went wrong; 18 and signals are for whoever watches it."""
 CANCEL = "cancel"
-PARTS = ("export", "draft", "draft-depth", "draft-segmentation")
-"""What one hython does: the scene as USD for husk, or one pass of a draft."""
+PARTS = ("export", "poses", "draft", "draft-depth", "draft-segmentation")
+"""What one hython does: the scene as USD for husk, what fell for the city's renderer, or one pass of a draft."""
 
 
 class Ended(Exception):
@@ -52,7 +52,7 @@ class Work:
     """One job in one hython."""
 
     def __init__(self, job: dict[str, Any], folder: Path, events: Events, part: str) -> None:
-        """*part* is ``export``, or one of those of :mod:`cosmos_houdini.draft`."""
+        """*part* is ``export``, ``poses``, or one of those of :mod:`cosmos_houdini.draft`."""
         self.job, self.folder, self.events, self.part = job, folder, events, part
         self.facts: dict[str, Any] = {"warnings": []}
 
@@ -63,9 +63,11 @@ class Work:
         self.hello(hou)
         camera = self.step("open", 1, lambda: self.scene(hou))
         self.refuse_if_cancelled()
-        if self.part == "export":
+        if self.part in ("export", "poses"):
             self.step("simulate", 2, lambda: self.simulate(hou))
             self.refuse_if_cancelled()
+            if self.part == "poses":
+                return [self.step("poses", 3, lambda: self.poses(hou))]
             return [self.step("export", 3, lambda: self.export(hou, camera))]
         return list(self.step("draw", 2, lambda: self.draw(hou, camera)))
 
@@ -107,17 +109,20 @@ class Work:
         """Open or build the scene; gives the camera's path."""
         from cosmos_houdini import build_scene, export
 
-        self.solver = None
+        self.built = None
         job = self.job
         if job.get("city"):
+            # What falls, and when, depends on how long the clip is.
+            length = {"frames": len(self.frames), "fps": job["fps"]} if self.part == "poses" else {}
             built = build_scene.city(
-                job["city"],
+                job["city"] | length,
                 width=job["width"],
                 height=job["height"],
                 frames=len(self.frames),
                 fps=float(job["fps"]),
+                first=job["start"],
             )
-            self.solver = built.solver
+            self.built = built
             for text in built.warnings:
                 self.warn(text)
             return built.camera
@@ -145,12 +150,33 @@ class Work:
         """Cook the simulation forward once, and keep its digest: equal for equal runs."""
         from cosmos_houdini import rbd
 
-        if self.solver is None:
+        if self.built is None or self.built.chain is None:
             return
         try:
-            self.facts["simulation_sha256"] = rbd.digest(self.solver, self.frames)
+            self.facts["simulation_sha256"] = rbd.digest(self.built.chain.solver, self.frames)
         except hou.OperationFailed as error:
             raise Ended("cook", str(error)) from error
+
+    def poses(self, hou: Any) -> Path:
+        """Write the pose file."""
+        from cosmos_houdini import poses
+
+        if self.built is None or self.built.chain is None:
+            raise Ended("preflight", "nothing falls in this scene, so there are no poses; give the city damage")
+        path = self.folder / poses.FILE
+        told = {"scene": "city " + json.dumps(self.job["city"], sort_keys=True)}
+        try:
+            self.facts["counts"] = poses.write(
+                path,
+                self.built.chain,
+                self.built.resolved,
+                frames=self.frames,
+                fps=float(self.job["fps"]),
+                told=told,
+            )
+        except (hou.OperationFailed, poses.Unfit) as error:
+            raise Ended("cook", str(error)) from error
+        return path
 
     def export(self, hou: Any, camera: str) -> Path:
         """Write the USD file."""

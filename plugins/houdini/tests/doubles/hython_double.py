@@ -48,7 +48,10 @@ def _leave_note():
 
 
 def prepare(session):
-    """What the buttons and renders of this Houdini do."""
+    """What the buttons, renders and simulations of this Houdini do."""
+    import rbd_double
+
+    rbd_double.install(session)
     session.buttons["Lop/usd_rop.execute"] = lambda node: _export(session, node)
     session.renderers["Driver/opengl"] = lambda node, frame_range, **_: _draw(session, node, frame_range)
 
