@@ -20,6 +20,7 @@ MODULES = ROOT / "scripts" / "python" / "cosmos_houdini"
 SOURCES = sorted(MODULES.glob("*.py"))
 XML = sorted([*ROOT.glob("*.xml"), *ROOT.glob("toolbar/*.shelf"), *ROOT.glob("python_panels/*.pypanel")])
 HOUDINI = {"hou", "hdefereval", "soptoolutils", "drivertoolutils", "PySide2", "PySide6", "cosmos_houdini"}
+DOUBLES = ROOT.parent / "plugins" / "houdini" / "tests" / "doubles"
 OTHER_PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -147,7 +148,10 @@ def test_everything_is_built_under_the_pythons_of_houdini(version, tmp_path, pro
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "hou-stubs").symlink_to(stub_file().parent)
     environ = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT.parent / "tests" / "hython-stubs"), str(tmp_path / "site")]),
+        "PYTHONPATH": os.pathsep.join(
+            map(str, [ROOT.parent / "tests" / "hython-stubs", tmp_path / "site", DOUBLES])
+        ),
+        "HYTHON_STUBS_WITH": "rbd_double",
         "HOUDINI_PATH": str(tmp_path / "package"),
         "COSMOS_CLI": program,
     }
@@ -155,7 +159,7 @@ def test_everything_is_built_under_the_pythons_of_houdini(version, tmp_path, pro
 
     done = subprocess.run(
         [python, "-W", "error", "-m", "hython_stubs.hython", str(script)],
-        capture_output=True, text=True, check=False, env=environ,
+        capture_output=True, text=True, check=False, env=environ, cwd=tmp_path,
     )  # fmt: skip
 
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("cosmos-doctor: ")]

@@ -24,7 +24,7 @@ def module(packaged, monkeypatch):
     monkeypatch.syspath_prepend(str(DOUBLES))
     monkeypatch.delenv("DOUBLE_RBD", raising=False)
     sys.modules.pop("rbd_double", None)
-    importlib.import_module("rbd_double").install(packaged)
+    importlib.import_module("rbd_double").prepare(packaged)
     return importlib.import_module("cosmos_houdini.poses")
 
 
@@ -36,7 +36,9 @@ def _built(parms=PARMS, first=1):
 def _written(module, path, *, first=1, parms=PARMS):
     built = _built(parms, first)
     frames = range(first, first + FRAMES)
-    counts = module.write(path, built.chain, built.resolved, frames=frames, fps=24.0, told={"scene": "a test"})
+    counts = module.write(
+        path, built.chain, built.resolved, frames=frames, fps=24.0, told={"scene": "a test"}
+    )
     return built, counts, posefile.read(path)
 
 
@@ -138,7 +140,14 @@ def test_after_the_blast_it_has_been_falling_for_long(module, tmp_path):
 def test_equal_simulations_are_equal_files(module, tmp_path):
     """Byte for byte, so that a digest names a simulation."""
     built, _, one = _written(module, tmp_path / "one.poses")
-    module.write(tmp_path / "two.poses", built.chain, built.resolved, frames=range(1, 1 + FRAMES), fps=24.0, told={"scene": "a test"})
+    module.write(
+        tmp_path / "two.poses",
+        built.chain,
+        built.resolved,
+        frames=range(1, 1 + FRAMES),
+        fps=24.0,
+        told={"scene": "a test"},
+    )
 
     assert one.sha256 == posefile.read(tmp_path / "two.poses").sha256
 
@@ -156,7 +165,9 @@ def test_a_simulation_that_does_not_fit_is_said(module, tmp_path, monkeypatch, m
     monkeypatch.setenv("DOUBLE_RBD", mood)
 
     with pytest.raises(module.Unfit, match=words):
-        module.write(tmp_path / "a.poses", built.chain, built.resolved, frames=range(1, 25), fps=24.0, told={})
+        module.write(
+            tmp_path / "a.poses", built.chain, built.resolved, frames=range(1, 25), fps=24.0, told={}
+        )
 
     assert [] == list(tmp_path.iterdir())
 
@@ -167,4 +178,6 @@ def test_a_fracture_that_gives_no_polygons_is_said(module, packaged, tmp_path):
     packaged.behaviours["Prim.type"] = lambda _: packaged.hou.primType.PackedFragment
 
     with pytest.raises(module.Unfit, match="holds what is no polygon: PackedFragment"):
-        module.write(tmp_path / "a.poses", built.chain, built.resolved, frames=range(1, 25), fps=24.0, told={})
+        module.write(
+            tmp_path / "a.poses", built.chain, built.resolved, frames=range(1, 25), fps=24.0, told={}
+        )

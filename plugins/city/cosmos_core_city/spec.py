@@ -107,7 +107,7 @@ def one_of(*words: str) -> OneOf:
 
 
 def _option(default: Any, words: str, *checks: Callable[..., None]) -> Any:
-    return attrs.field(default=default, validator=list(checks), metadata={"help": words})
+    return attrs.field(default=default, validator=list(checks) or None, metadata={"help": words})
 
 
 @attrs.frozen(kw_only=True)

@@ -411,7 +411,12 @@ def _filmed(job: Job, site: Site, into: Path, hython: str) -> dict[str, object]:
     options = attrs.evolve(options, poses=str(site.work / artifact["path"]), poses_sha256=artifact["sha256"])
     site.step("film")
     report = site.progress("filming", 2)
-    facts = dict(maker.generate(options, into, report))
+    try:
+        facts = dict(maker.generate(options, into, report))
+    except InputError as error:
+        failed = Failed("output", f"what Houdini simulated cannot be filmed: {error}")
+        failed.hint = error.hint
+        raise failed from error
     _copy(Path(options.poses), site.folder / POSES)
     return {**facts, **_facts(job, receipt), "renderer": "city"}
 

@@ -16,7 +16,7 @@ from cosmos_core_houdini.ends import licence_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MARK = "cosmos-doctor: "
+MARK, POSES = "cosmos-doctor: ", "doctor.poses"
 PATIENCE = 300.0
 
 
@@ -104,6 +104,7 @@ def _inside(hython: str) -> Iterator[Finding]:
         except OSError as error:
             yield fail(f"hython cannot be started: {error.strerror}", where="inside")
             return
+        read = list(_read(Path(empty) / POSES))
     text = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")
     answers = [line.removeprefix(MARK) for line in text.splitlines() if line.startswith(MARK)]
     if not answers:
@@ -118,6 +119,24 @@ def _inside(hython: str) -> Iterator[Finding]:
         return
     for answer in json.loads(answers[-1]):
         yield _finding(answer)
+    yield from read
+
+
+def _read(path: Path) -> Iterator[Finding]:
+    """Whether the city's own reader takes the poses that hython wrote."""
+    if not path.is_file():
+        return
+    done = subprocess.run(
+        [programs.own_command(), "city", "poses", str(path), "--json"],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        yield fail(f"the city does not read the poses: {done.stderr.strip()[-500:]}", where="poses")
+        return
+    facts = json.loads(done.stdout)
+    yield ok(
+        f"the city reads the poses: {facts['bodies']} bodies, {facts['polygons']} polygons", where="poses"
+    )
 
 
 def _finding(answer: dict[str, Any]) -> Finding:

@@ -127,13 +127,22 @@ def test_doctor_builds_everything_inside_houdini(home, houdini_bin):
         "asset",
         "city",
         "winding",
+        "rbd types",
         "destruction",
+        "pieces",
+        "simulation",
+        "poses",
         "export types",
         "draft",
         "file node",
     ):
         assert "ok" == answers[f"inside: {question}"].level, answers[f"inside: {question}"]
     assert "21.0.671" in answers["inside: houdini"].message
+    assert "rbdmaterialfracture::3.0; rbdconfigure: rbdconfigure" in answers["inside: rbd types"].message
+    assert "points on frame 9 with name, orient, pivot" in answers["inside: simulation"].message
+    assert "pieces moved, no corner astray by more than 0.0" in answers["inside: poses"].message
+    assert "ok" == answers["poses"].level
+    assert "the city reads the poses" in answers["poses"].message
 
 
 @pytest.mark.parametrize(
@@ -143,6 +152,9 @@ def test_doctor_builds_everything_inside_houdini(home, houdini_bin):
         ({"DOUBLE_HYTHON": "empty"}, "gave no answer"),
         ({"HYTHON_STUBS_LICENCE": "Apprentice"}, "Apprentice draws a watermark"),
         ({"HYTHON_STUBS_PROFILE": "20.5"}, "has none of rbdmaterialfracture::4.0"),
+        ({"DOUBLE_RBD": "nameless"}, "have no attribute name"),
+        ({"DOUBLE_RBD": "mirrored"}, "mm from where xformpieces has it"),
+        ({"DOUBLE_RBD": "still"}, "nothing has moved by frame"),
     ],
 )
 def test_doctor_says_what_this_houdini_lacks(home, houdini_bin, monkeypatch, environ, words):

@@ -275,7 +275,7 @@ ENDS = {
     "colour alone": ({"DOUBLE_HUSK": "beauty"}, {}, 16, "has no"),
     "points without names": ({"DOUBLE_RBD": "nameless"}, FILMED, 14, "have no attribute name"),
     "pieces that vanish": ({"DOUBLE_RBD": "lost"}, FILMED, 14, "has other pieces on frame"),
-    "nothing that falls": ({"DOUBLE_RBD": "still"}, FILMED, 13, "rubble fills 0.0%"),
+    "nothing that falls": ({"DOUBLE_RBD": "still"}, FILMED, 16, "rubble fills 0.0%"),
     "an empty draft": ({"DOUBLE_OPENGL": "background"}, {"renderer": "opengl"}, 16, "nothing was drawn"),
 }  # fmt: skip
 

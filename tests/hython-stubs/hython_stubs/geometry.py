@@ -67,6 +67,12 @@ class Geometry:
                 make(self._session.hou.Polygon, (me._fake[0]._fake, row))
                 for row in me._fake[0]._fake.groups[me._fake[1]]
             ),
+            "Prim.numVertices": lambda me: len(me._fake[0].polygons[me._fake[1]]),
+            "Geometry.pointAttribs": lambda me: tuple(
+                make(self._session.hou.Attrib, (me._fake, name))
+                for scope, name in me._fake.attributes
+                if scope == "point"
+            ),
             "Prim.type": lambda _: self._session.hou.primType.Polygon,
             "Attrib.name": lambda me: me._fake[1],
             "Point.position": lambda me: self._session.hou.Vector3(me._fake[0].points[me._fake[1]]),

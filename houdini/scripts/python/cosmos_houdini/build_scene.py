@@ -90,9 +90,7 @@ def city(
     return Built(camera.path(), chain, resolved, tuple(complaints(nodes)))
 
 
-def dolly(
-    resolved: Mapping[str, Any], *, width: int, height: int, frames: int, first: int = 1
-) -> hou.OpNode:
+def dolly(resolved: Mapping[str, Any], *, width: int, height: int, frames: int, first: int = 1) -> hou.OpNode:
     """A camera that walks along the street's middle, at a person's height, looking ahead and a little up."""
     camera = make(
         op("/obj"),

@@ -16,6 +16,8 @@ if __name__ == "__main__":
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FILE = "doctor.poses"
+"""What was simulated, in the folder in which this runs; whoever started it looks at the file."""
 MARK = "cosmos-doctor: "
 """Begins the line with the answer: Houdini and plug-ins print what they like beside it."""
 
@@ -45,16 +47,79 @@ def examine() -> list[dict[str, Any]]:
     ask("asset", lambda: _asset(hou))
     ask("city", lambda: _counts(hou, {"seed": 1}))
     ask("winding", lambda: _winding(hou))
-    ask(
-        "destruction",
-        lambda: (
-            build_scene.city({"seed": 1, "damage": 0.8}, width=1280, height=704, frames=2, fps=24.0).camera
-        ),
-    )
+    ask("rbd types", lambda: _versions(hou))
+    built: list[Any] = []
+    ask("destruction", lambda: _destruction(build_scene, built))
+    if built:
+        ask("pieces", lambda: _pieces(built[0].chain))
+        ask("simulation", lambda: _simulation(built[0].chain))
+        ask("poses", lambda: _poses(built[0]))
     ask("export types", lambda: _types(hou))
     ask("draft", _draft)
     ask("file node", _file_node)
     return answers
+
+
+LOOKED = 12
+"""Frames after the blast that are simulated."""
+ASTRAY = 1e-3
+"""Metres from where Houdini has a corner at which poses are wrong."""
+PIECES = ("rbdmaterialfracture", "rbdconfigure", "rbdbulletsolver", "xformpieces", "timeshift", "scatter")
+
+
+def _versions(hou: Any) -> str:
+    """Which versions of the chain's types this Houdini has; nothing was published for 20.5."""
+    there = hou.sopNodeTypeCategory().nodeTypes()
+    found = {stem: sorted(name for name in there if name.split("::")[0] == stem) for stem in PIECES}
+    return "; ".join(f"{stem}: {', '.join(names) or 'none'}" for stem, names in found.items())
+
+
+def _destruction(build_scene: Any, built: list[Any]) -> str:
+    parms = {"seed": 1, "damage": 0.8, "frames": 24, "fps": 24}
+    built.append(build_scene.city(parms, width=1280, height=704, frames=24, fps=24.0))
+    return "; ".join([built[0].camera, *built[0].warnings])
+
+
+def _pieces(chain: Any) -> str:
+    """What fracture gives: names, the group of its own faces, and whether those kept their attributes."""
+    from cosmos_houdini.poses import INSIDE
+
+    geometry = chain.fracture.geometry(0)
+    names, kinds = geometry.primStringAttribValues("name"), geometry.primIntAttribValues("class_id")
+    inside = geometry.findPrimGroup(INSIDE)
+    cut = [prim.number() for prim in inside.prims()] if inside else []
+    largest = max(prim.numVertices() for prim in geometry.prims())
+    said = f"{len(set(names))} pieces such as {names[0]}, {len(names)} polygons of at most {largest} corners"
+    classes = ", ".join(map(str, sorted({kinds[row] for row in cut})))
+    return f"{said}; " + (
+        f"{len(cut)} faces in the group {INSIDE}, of the classes {classes}"
+        if inside
+        else f"no group {INSIDE}; classes are {', '.join(map(str, sorted(set(kinds))))}"
+    )
+
+
+def _simulation(chain: Any) -> str:
+    """What the solver's fourth output is, on the frame on which it starts."""
+    import hou
+
+    hou.setFrame(chain.start)
+    geometry = chain.solver.geometry(3)
+    names = ", ".join(sorted(attrib.name() for attrib in geometry.pointAttribs()))
+    return f"{geometry.intrinsicValue('pointcount')} points on frame {chain.start} with {names}"
+
+
+def _poses(built: Any) -> str:
+    """The decisive one: poses as we read them put every corner where Houdini's own xformpieces has it."""
+    from cosmos_houdini import poses
+
+    last = built.chain.start + LOOKED
+    frames = range(1, last + 1)
+    motion = poses.follow(built.chain, frames, 24.0)
+    far = poses.astray(built.chain, motion, last)
+    if far > ASTRAY:
+        raise ValueError(f"poses put a corner {far * 1000:.1f} mm from where xformpieces has it")
+    counts = poses.write(Path(FILE), built.chain, built.resolved, frames=frames, fps=24.0, told={})
+    return f"{counts['moved']} of {counts['bodies']} pieces moved, no corner astray by more than {far * 1000:.3f} mm"
 
 
 def _licence(hou: Any) -> str:

@@ -14,6 +14,7 @@ import json
 import sys
 import zipfile
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import hou
@@ -77,7 +78,9 @@ class Pieces:
     colors: dict[tuple[Vector, bool], int] = field(default_factory=dict)
     """Materials: colour and whether it is of a cut, with the number of each."""
 
-    def add(self, polygon: Sequence[int], look: tuple[str, Vector], thing: str, building: int | None, *, cut: bool) -> None:
+    def add(
+        self, polygon: Sequence[int], look: tuple[str, Vector], thing: str, building: int | None, *, cut: bool
+    ) -> None:
         """A polygon over points that were added already: its class and colour, and whose it is."""
         kind, color = look
         self.sizes.append(len(polygon))
@@ -93,7 +96,15 @@ LABELS = sorted(CLASSES, key=CLASSES.__getitem__)
 _NAMES = {number: name for name, number in CLASSES.items()}
 
 
-def write(path: Path, chain: Chain, resolved: Mapping[str, Any], *, frames: range, fps: float, told: Mapping[str, str]) -> dict[str, int]:
+def write(
+    path: Path,
+    chain: Chain,
+    resolved: Mapping[str, Any],
+    *,
+    frames: range,
+    fps: float,
+    told: Mapping[str, str],
+) -> dict[str, int]:
     """Simulate *frames* and write pieces and poses to *path*, whole or not at all; gives counts.
 
     *told* are more facts about who simulated.
@@ -114,7 +125,10 @@ def write(path: Path, chain: Chain, resolved: Mapping[str, Any], *, frames: rang
         }
     }
     values: dict[str, Iterable[float]] = {
-        **{name: getattr(pieces, name) for name in ("points", "rides", "sizes", "corners", "labels", "materials", "instances")},
+        **{
+            name: getattr(pieces, name)
+            for name in ("points", "rides", "sizes", "corners", "labels", "materials", "instances")
+        },
         "pivots": (value for pivot in motion.pivots for value in pivot),
         "starts": motion.starts,
         "poses": (value for frame in motion.poses for pose in frame for value in pose),
@@ -154,7 +168,8 @@ def follow(chain: Chain, frames: range, fps: float) -> Motion:
         if found != names:
             raise Unfit(_others(chain.solver.path(), frame, names, found))
         now = [
-            (*place, *_unit(product(turn, undo))) for place, turn, undo in zip(places, turns, back, strict=True)
+            (*place, *_unit(product(turn, undo)))
+            for place, turn, undo in zip(places, turns, back, strict=True)
         ]
         poses.append(now)
         active.append(on or [_differs(a, b) for a, b in zip(resting, now, strict=True)])
@@ -165,9 +180,7 @@ def follow(chain: Chain, frames: range, fps: float) -> Motion:
     return Motion(names=names, pivots=rest, poses=poses, starts=starts)
 
 
-def _points(
-    solver: hou.OpNode, frame: int
-) -> tuple[list[str], list[Vector], list[Vector], list[bool]]:
+def _points(solver: hou.OpNode, frame: int) -> tuple[list[str], list[Vector], list[Vector], list[bool]]:
     """Names, places, orientations and, where the solver says so, which are active; in the order of names."""
     assert isinstance(solver, hou.SopNode)
     geometry = solver.geometry(3)
@@ -196,7 +209,7 @@ def _rows(values: Sequence[float], size: int) -> Iterator[Vector]:
 
 
 def _twice(names: Sequence[str]) -> str:
-    return next(a for a, b in zip(names, names[1:], strict=False) if a == b)
+    return next(a for a, b in pairwise(names) if a == b)
 
 
 def _others(path: str, frame: int, before: Sequence[str], now: Sequence[str]) -> str:
@@ -239,6 +252,38 @@ def moved(point: Vector, pivot: Vector, pose: Vector) -> Vector:
     turn = pose[3:]
     x, y, z, _ = product(product(turn, (*arm, 0.0)), (-turn[0], -turn[1], -turn[2], turn[3]))
     return (pose[0] + x, pose[1] + y, pose[2] + z)
+
+
+def astray(chain: Chain, motion: Motion, frame: int) -> float:
+    """How far poses put a corner of a piece from where Houdini itself has it on the last *frame* of *motion*, metres.
+
+    Raises:
+        Unfit: Houdini's own pieces are other ones, or nothing has moved.
+    """
+    if not _moved(motion):
+        raise Unfit(f"nothing has moved by frame {frame}: the solver does not run")
+    hou.setFrame(frame)
+    assert isinstance(chain.fracture, hou.SopNode)
+    assert isinstance(chain.moved, hou.SopNode)
+    rest, live = chain.fracture.geometry(0), chain.moved.geometry(0)
+    if rest is None or live is None:
+        raise Unfit(f"{chain.moved.path()} gave no geometry")
+    at, there = (list(_rows(one.pointFloatAttribValues("P"), 3)) for one in (rest, live))
+    if len(at) != len(there):
+        raise Unfit(
+            f"{chain.moved.path()} has {len(there)} points, and {chain.fracture.path()} has {len(at)}"
+        )
+    body = {name: row for row, name in enumerate(motion.names)}
+    farthest = 0.0
+    for name, prim in zip(rest.primStringAttribValues("name"), rest.prims(), strict=True):
+        if name not in body:
+            raise Unfit(f"nobody simulated the piece {name!r} of {chain.fracture.path()}")
+        row = body[name]
+        for vertex in prim.vertices():
+            corner = vertex.point().number()
+            ours = moved(at[corner], motion.pivots[row], motion.poses[-1][row])
+            farthest = max(farthest, _distance(ours, there[corner]))
+    return farthest
 
 
 def gather(chain: Chain, motion: Motion, resolved: Mapping[str, Any]) -> Pieces:
@@ -314,7 +359,9 @@ def _owners(
             votes[name][house] = votes[name].get(house, 0) + 1
     places = dict(zip(motion.names, motion.pivots, strict=True))
     return {
-        name: max(found, key=lambda one: (found[one], -one)) if found else _front(places.get(name, (0.0,)), resolved)
+        name: max(found, key=lambda one: (found[one], -one))
+        if found
+        else _front(places.get(name, (0.0,)), resolved)
         for name, found in votes.items()
     }
 
@@ -330,7 +377,9 @@ def _front(place: Vector, resolved: Mapping[str, Any]) -> int:
     return int(min(victims, key=away))
 
 
-def _header(motion: Motion, pieces: Pieces, resolved: Mapping[str, Any], frames: range, fps: float) -> dict[str, Any]:
+def _header(
+    motion: Motion, pieces: Pieces, resolved: Mapping[str, Any], frames: range, fps: float
+) -> dict[str, Any]:
     victims = {f"building_{row:02}" for row in resolved["blast"]["victims"]}
     rubble = {name: f"rubble of {name}" for name in pieces.things if name in victims}
     return {

@@ -131,9 +131,7 @@ def build(
     out.setDisplayFlag(True)
     out.setRenderFlag(True)
     nodes = (victims, rest, impact, fracture, configure, launch, solver, frozen, moved, merged, smooth, out)
-    return Chain(
-        rest=rest, fracture=fracture, solver=solver, moved=moved, start=start, out=out, nodes=nodes
-    )
+    return Chain(rest=rest, fracture=fracture, solver=solver, moved=moved, start=start, out=out, nodes=nodes)
 
 
 def _keep(parent: hou.OpNode, name: str, unwanted: str) -> hou.OpNode:

@@ -162,7 +162,9 @@ class Work:
         from cosmos_houdini import poses
 
         if self.built is None or self.built.chain is None:
-            raise Ended("preflight", "nothing falls in this scene, so there are no poses; give the city damage")
+            raise Ended(
+                "preflight", "nothing falls in this scene, so there are no poses; give the city damage"
+            )
         path = self.folder / poses.FILE
         told = {"scene": "city " + json.dumps(self.job["city"], sort_keys=True)}
         try:

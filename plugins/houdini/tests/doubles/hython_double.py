@@ -51,7 +51,7 @@ def prepare(session):
     """What the buttons, renders and simulations of this Houdini do."""
     import rbd_double
 
-    rbd_double.install(session)
+    rbd_double.prepare(session)
     session.buttons["Lop/usd_rop.execute"] = lambda node: _export(session, node)
     session.renderers["Driver/opengl"] = lambda node, frame_range, **_: _draw(session, node, frame_range)
 
