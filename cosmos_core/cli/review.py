@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from cosmos_core.cli import complete, facts, say
 from cosmos_core.cli.asked import SpokenGroup, group, show_help, subcommand
-from cosmos_core.errors import InputError, Level
+from cosmos_core.cli.list import filters, query
+from cosmos_core.errors import CosmosError, InputError, Level
 from cosmos_core.run import Approval
 
 if TYPE_CHECKING:
     from cosmos_core.api import Cosmos
     from cosmos_core.cli.asked import Asked
-    from cosmos_core.run import Run
+    from cosmos_core.cli.review_page import Entry, Word
+    from cosmos_core.run import Artifact, Run
 
 GIVE = "give"
 
@@ -36,6 +40,8 @@ class Reviewing(SpokenGroup):
         cosmos review list
         cosmos review r4k2m9xq --approve --rating 5
         cosmos review r4k2m9xq r9x1c2v3 --reject --note "the tram has two roofs"
+        cosmos review page night.html --campaign night           # look at many, in a browser
+        cosmos review apply ~/Downloads/review.json              # what was said there
         cosmos export dataset --approved
     """,
 )
@@ -112,6 +118,109 @@ def waiting(asked: Asked, limit: int) -> None:
     asked.tell(say.table(rows, ("score", "run", "name", "video", "")) or "nothing waits for a review")
     if found:
         asked.note(say.steps(f"cosmos review {found[0].id} --approve", f"cosmos show {found[0].id}"))
+
+
+@subcommand(
+    command,
+    "page",
+    examples="""
+        cosmos review page night.html --campaign night
+        cosmos review page doubtful.html --tag reason:doubtful
+        cosmos review page everything.html --all
+    """,
+)
+@click.argument("page", metavar="PAGE.html", type=click.Path(path_type=Path, dir_okay=False))
+@filters
+@click.option("--all", "every", is_flag=True, help="Those that were reviewed, too.")
+@click.option(
+    "--limit", type=click.IntRange(1, 5000), default=1000, help="How many at most.  [default: 1000]"
+)
+def page(asked: Asked, page: Path, every: bool, limit: int, **words: Any) -> None:
+    """Write a page on which many videos are looked at and reviewed, in any browser, without a server.
+
+    The worst come first: each with its moments over those of its input, what checks and judges found and what people
+    said. A picture plays its video beside its input, from where they lie. What is said on the page is kept by the
+    browser; its button saves review.json for `cosmos review apply`.
+    """
+    from cosmos_core.cli import review_page
+    from cosmos_core.cli.progress import progress
+
+    wanted = query(words)
+    if wanted.approval is None and not every:
+        wanted = attrs.evolve(wanted, approval=Approval.OPEN)
+    with asked.open() as cosmos, progress(asked) as bars:
+
+        def report(done: int, total: int, _: str = "", /) -> None:
+            bars.show("page", f"page {page.name}", done, total)
+
+        found = review_page.ordered(
+            _entry(cosmos, run, run.artifact) for run in cosmos.each_run(wanted) if run.artifact is not None
+        )
+        if not found:
+            raise InputError("no sealed run waits for a review", hint="those that were reviewed, too: --all")
+        title = f"{words['campaign'] or cosmos.workspace.root.name}: {say.many(len(found), 'video')}"
+        shown = found[:limit]
+        size = review_page.write(page, shown, title, left=len(found) - len(shown), report=report)
+    asked.answer({"page": page, "videos": len(shown), "left": len(found) - len(shown), "bytes": size})
+    left = f", {len(found) - len(shown):,} are left out: --limit" if len(found) > len(shown) else ""
+    asked.tell(
+        f"wrote {say.strong(say.short(page))}: {say.many(len(shown), 'video')}, {say.size(size)}{left}"
+    )
+    asked.note("open it in a browser; then:\n  cosmos review apply review.json")
+
+
+@subcommand(
+    command,
+    "apply",
+    examples="""
+        cosmos review apply review.json
+    """,
+)
+@click.argument("file", metavar="REVIEW.json", type=click.Path(path_type=Path, dir_okay=False))
+def apply(asked: Asked, file: Path) -> None:
+    """Keep what was said on a page of `cosmos review page`, in your name.
+
+    What was made anew since the page was written is refused: other bytes were looked at. The same file a second time
+    adds nothing.
+    """
+    from cosmos_core.cli import review_page
+    from cosmos_core.cli.several import each
+
+    said = {word.run: word for word in review_page.read(file)}
+    if not said:
+        raise InputError(f"nothing was said in {file}")
+    with asked.open() as cosmos:
+        each(asked, [*said], lambda ref: _kept(cosmos, said[ref]))
+
+
+def _kept(cosmos: Cosmos, word: Word) -> tuple[Run, str]:
+    run = cosmos.store.run(word.run)
+    if run.artifact is None or run.artifact.digest != word.digest:
+        raise InputError("another video was looked at: it was made anew since", hint="cosmos review page")
+    latest = cosmos.store.reviews(run.id)[-1:]
+    if [(each.who, each.digest, each.approval, each.rating, each.note) for each in latest] == [
+        (cosmos.user, word.digest, word.approval, word.rating, word.note)
+    ]:
+        return run, f"{_said(run)} (it was said already)"
+    return (after := cosmos.review(run.id, word.approval, rating=word.rating, note=word.note)), _said(after)
+
+
+def _entry(cosmos: Cosmos, run: Run, made: Artifact) -> Entry:
+    from cosmos_core.cli.review_page import Entry
+    from cosmos_core.dispatch import load_clip
+
+    try:
+        clip = load_clip(cosmos.store, run.spec.clip)
+    except CosmosError:
+        clip = None
+    return Entry(
+        run=run,
+        made=made,
+        clip=clip,
+        findings=facts.judged(cosmos, run),
+        judgements=cosmos.store.judgements(run.id),
+        reviews=cosmos.store.reviews(run.id),
+    )
 
 
 def _waiting(cosmos: Cosmos, run: Run) -> dict[str, Any]:

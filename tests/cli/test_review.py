@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
+import attrs
 import pytest
 
+from cosmos_core.errors import warn
 from cosmos_core.store import NewRun
 from cosmos_core.testing import double
 from cosmos_core.work import Worker
@@ -128,3 +132,113 @@ def test_without_a_name_in_the_settings_it_is_the_accounts(cosmos, monkeypatch):
     assert "grace" == cosmos.user
     monkeypatch.setattr("getpass.getuser", lambda: (_ for _ in ()).throw(KeyError("uid")))
     assert "unknown" == cosmos.user
+
+
+def test_a_page_has_all_that_is_said_of_each_video_the_worst_first(say, cosmos, runs):
+    """
+    It reaches for nothing elsewhere but the videos beside it, and what people and models wrote is text on it.
+    """
+    cosmos.store.judge(runs[1].id, "reason", [warn("<img src=x onerror=alert(1)> melts")], score=0.25)
+    say("review", runs[2].id, "--reject", "--note", "</script><script>alert(1)</script> {{title}}")
+    made = say("--json", "review", "page", "look.html", "--all")
+    page = Path("look.html").read_text("utf-8")
+    order = re.findall(r'<article data-run="(\w+)"', page)
+    videos = re.findall(r'data-video="([^"]+)"', page)
+
+    assert (3, 0, len(page.encode())) == tuple(made.facts[name] for name in ("videos", "left", "bytes"))
+    assert [runs[1].id, runs[0].id, runs[2].id] == order
+    assert {run.artifact.path for run in runs} == {Path(video).resolve() for video in videos}
+    assert 3 == page.count('src="data:image/jpeg;base64,')
+    assert [] == re.findall(r"(?:src|href)=\"(?!data:)[^\"]+", page)
+    assert "&lt;img src=x onerror=alert(1)&gt; melts" in page
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt; {{title}}" in page
+    assert 1 == page.count("<script>")
+
+
+def test_a_page_has_those_that_wait_and_says_how_many_it_leaves_out(say, runs):
+    """
+    What was reviewed is on it when that is asked for.
+    """
+    say("review", runs[0].id, "--approve")
+    few = say("review", "page", "look.html", "--limit", "1")
+    approved = say("--json", "review", "page", "approved.html", "--approved")
+    say("review", *(run.id for run in runs), "--approve")
+    none = say("review", "page", "none.html")
+
+    assert "wrote look.html: 1 video" in few.out
+    assert "1 are left out: --limit" in few.out
+    assert "1 more are not on this page" in Path("look.html").read_text("utf-8")
+    assert 1 == approved.facts["videos"]
+    assert (2, True) == (none.code, "no sealed run waits for a review" in none.err)
+    assert not Path("none.html").exists()
+
+
+def test_pictures_get_smaller_where_there_are_many(cosmos, runs, tmp_path):
+    """
+    A page that nobody can open helps nobody.
+    """
+    from cosmos_core.cli import review_page
+    from cosmos_core.testing.media import make_video
+
+    noise = make_video(tmp_path / "noise.mp4", frames=6, width=640, height=480)
+    made = attrs.evolve(runs[0].artifact, path=noise, frames=6)
+    entry = review_page.Entry(run=runs[0], made=made, clip=None, findings=(), judgements=(), reviews=())
+    large = len(review_page._picture(entry, 960, 150_000))
+    small = len(review_page._picture(entry, 960, large // 3))
+
+    assert large // 30 < small <= large // 3
+
+
+def saved(path, *words, schema=1):
+    path.write_text(json.dumps({"schema": schema, "reviews": words}))
+    return path
+
+
+def test_what_was_said_on_a_page_is_kept_once(say, cosmos, runs, tmp_path):
+    """
+    In the name of whoever applies it; of a video that was made anew nothing is.
+    """
+    first, second, third = ({"run": run.id, "digest": run.artifact.digest} for run in runs)
+    file = saved(
+        tmp_path / "review.json",
+        first | {"approval": "approved", "rating": 4},
+        second | {"approval": "rejected", "note": "two roofs"},
+        third | {"digest": "0" * 64, "approval": "approved"},
+    )
+    once, twice = say("review", "apply", file), say("review", "apply", file)
+    kept = [cosmos.store.reviews(run.id) for run in runs]
+
+    assert (2, 2) == (once.code, twice.code)
+    assert "another video was looked at" in once.out
+    assert [1, 1, 0] == [len(each) for each in kept]
+    assert ("ada", "approved", 4, "") == tuple(
+        getattr(kept[0][0], name) for name in ("who", "approval", "rating", "note")
+    )
+    assert ("rejected", None, "two roofs") == tuple(
+        getattr(kept[1][0], name) for name in ("approval", "rating", "note")
+    )
+    assert 2 == twice.out.count("it was said already")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "cannot be read"),
+        ("{}", "no review.json of this version"),
+        ('{"schema": 2, "reviews": []}', "no review.json of this version"),
+        ('{"schema": 1, "reviews": []}', "nothing was said"),
+        (
+            '{"schema": 1, "reviews": [{"run": "r1", "digest": "0", "approval": "perhaps"}]}',
+            "is not understood",
+        ),
+    ],
+)
+def test_a_file_that_is_none_is_refused(say, here, tmp_path, text, why):
+    """
+    In a sentence, and nothing is kept.
+    """
+    file = tmp_path / "review.json"
+    file.write_text(text)
+    said = say("review", "apply", file)
+
+    assert (2, True) == (said.code, why in said.err), said.err
