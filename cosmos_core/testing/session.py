@@ -292,9 +292,10 @@ class SessionContract:
         job = Job(argv=(python, "-c", program))
         sessions = (make_session(), make_session(), session)
         answers = _race([partial(each.start, handle, job) for each in sessions])
+        status = self.wait_for(session, handle)
 
         assert [None] * 3 == answers
-        assert Exit(code=0) == self.wait_for(session, handle).exit
+        assert Exit(code=0) == status.exit, status.reason or self.whole(session, handle, "log.txt")
         assert [b"ran"] == self.whole(session, handle, "ran.txt").split()
 
     def test_sessions_that_race_put_a_job_once(
@@ -315,7 +316,7 @@ class SessionContract:
         self, make_session: MakeSession, session: Session, begin: Begin, key: str
     ) -> None:
         """Another process finds a running job by key alone, and sees its end."""
-        begin("import time; print('on', flush=True); time.sleep(2); raise SystemExit(5)", key=key)
+        begin("import time; print('on', flush=True); time.sleep(5); raise SystemExit(5)", key=key)
         session.close()
         other = make_session()
         handle = other.find(key)
@@ -475,9 +476,9 @@ class SessionContract:
         """A new output counts as a sign of life, even without a line in the log."""
         handle = begin(
             "import os, time; os.mkdir('outputs')\n"
-            "for n in range(15): open(f'outputs/{n}', 'w').close(); time.sleep(0.1)",
+            "for n in range(40): open(f'outputs/{n}', 'w').close(); time.sleep(0.1)",
             outputs=("outputs",),
-            quiet=1.0,
+            quiet=3.0,
         )
 
         assert Exit(code=0) == self.wait_for(session, handle).exit
@@ -691,9 +692,11 @@ class SessionContract:
         """A job that appeared after the known keys were read is not ended, whatever they say."""
         old = begin("pass", start=False)
         self.wait_for(session, begin("import time; time.sleep(2.5)"))
+        began = time.monotonic()
         new = begin("import time; time.sleep(60)")
+        since = time.monotonic() - began
 
-        assert old.key in session.sweep((), age=2.0)
+        assert old.key in session.sweep((), age=since + 2.0)
         assert session.find(old.key) is None
         assert JobState.ACTIVE == session.poll([new])[new.key].state
 

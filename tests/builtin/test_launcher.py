@@ -113,7 +113,7 @@ def test_a_second_launcher_starts_nothing(folder: Path):
     with carried(folder, FOREVER) as first:
         lock = read(folder / launcher.LOCK)
         again = subprocess.run(
-            [sys.executable, "-I", SCRIPT, folder], capture_output=True, text=True, check=False, timeout=10
+            [sys.executable, "-I", SCRIPT, folder], capture_output=True, text=True, check=False, timeout=60
         )
 
         assert (0, "b/1/1 was started before\n") == (again.returncode, again.stderr)
@@ -238,7 +238,7 @@ def test_the_command_inherits_no_open_file(folder: Path):
 def test_a_folder_without_an_order_is_an_error_with_words(folder: Path):
     """Nothing is started, and nothing locked, for a folder that says nothing."""
     done = subprocess.run(
-        [sys.executable, "-I", SCRIPT, folder], capture_output=True, text=True, check=False, timeout=10
+        [sys.executable, "-I", SCRIPT, folder], capture_output=True, text=True, check=False, timeout=60
     )
 
     assert 1 == done.returncode
@@ -250,7 +250,7 @@ def test_a_folder_without_an_order_is_an_error_with_words(folder: Path):
 def test_it_tells_how_it_is_used(arguments: list[str]):
     """Wrong arguments get the usage and exit code 2."""
     done = subprocess.run(
-        [sys.executable, "-I", SCRIPT, *arguments], capture_output=True, text=True, check=False, timeout=10
+        [sys.executable, "-I", SCRIPT, *arguments], capture_output=True, text=True, check=False, timeout=60
     )
 
     assert (2, "usage: launcher.py [--detach] FOLDER\n") == (done.returncode, done.stderr)
@@ -269,7 +269,7 @@ def test_a_file_system_that_takes_nothing_starts_nothing(folder: Path):
     order(folder, sys.executable, "-c", "open('ran', 'w')")
     limited = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1)); os.execv(sys.executable, [sys.executable, '-I', {str(SCRIPT)!r}, {str(folder)!r}])"
     done = subprocess.run(
-        [sys.executable, "-c", limited], capture_output=True, text=True, check=False, timeout=10
+        [sys.executable, "-c", limited], capture_output=True, text=True, check=False, timeout=60
     )
 
     assert 1 == done.returncode

@@ -157,7 +157,12 @@ def test_a_root_that_cannot_be_made_is_a_sentence(tmp_path: Path):
 @posix
 def test_a_job_survives_the_kill_of_who_started_it(session: LocalSession, state: Path):
     """kill -9 of the worker leaves the job running to its own end."""
-    program = "import time; time.sleep(0.6); print('to the end'); raise SystemExit(4)"
+    program = """
+import os, time
+while not os.path.exists("go"): time.sleep(0.05)
+print("to the end")
+raise SystemExit(4)
+"""
     done = in_another_process(
         state,
         f"""
@@ -171,6 +176,7 @@ def test_a_job_survives_the_kill_of_who_started_it(session: LocalSession, state:
 
     assert -signal.SIGKILL == done.returncode, done.stderr
     assert JobState.ACTIVE == status(session, handle).state
+    Path(handle.folder, "go").touch()
     assert Exit(code=4) == ended(session, handle).exit
     assert (b"to the end\n", 11) == session.read(handle, "log.txt", 0)
 

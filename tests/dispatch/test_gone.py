@@ -44,7 +44,7 @@ def test_a_worker_stops_when_its_store_is_gone(cosmos, submit, what, wait_for):
             (cosmos.workspace.state / "backup" / "store.sqlite").rename(
                 cosmos.workspace.state / "store.sqlite"
             )
-        said, _ = process.communicate(timeout=40)
+        said, _ = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()

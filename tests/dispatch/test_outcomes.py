@@ -169,7 +169,7 @@ def test_cancelling_stops_the_job_and_says_so(cosmos, submit, prompt, wait_for):
     thread.start()
     wait_for(lambda: cosmos.store.run(run.id).state is State.RUNNING)
     cosmos.store.cancel(run.id)
-    thread.join(timeout=40)
+    thread.join(timeout=60)
 
     assert not thread.is_alive()
     assert State.CANCELLED == cosmos.store.run(run.id).state

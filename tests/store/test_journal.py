@@ -215,7 +215,7 @@ def test_what_batches_took_is_measured(store, accept, take):
         timed.gpu,
         timed.predicted,
     )
-    assert 0.2 <= timed.seconds < 5.0
+    assert 0.2 <= timed.seconds < 60.0
 
 
 def test_what_is_left_of_an_open_batch_is_known(store, accept, take):

@@ -25,7 +25,7 @@ MISBEHAVING = [
     "6",
     "",
     {"say": None, "refusal": "I do not judge streets."},
-    {"say": "5", "delay": 3.0},
+    {"say": "5", "delay": 6.0},
     {"status": 500, "say": "CUDA error"},
     "5",
 ]
@@ -65,7 +65,7 @@ def test_a_street_becomes_a_dataset(program, cosmos, tmp_path):
     assert (run.id, 2 * run.artifact.width) == (child.parent, child.artifact.width)
 
     with testing.Scripted(tmp_path / "endpoint") as endpoint:
-        ask = ("reason", run.id, "-o", f"url={endpoint.url}", "-o", "timeout=1", "-o", "trials=8")
+        ask = ("reason", run.id, "-o", f"url={endpoint.url}", "-o", "timeout=2", "-o", "trials=8")
         wrong = cosmos_(*ask, "-o", "model=nobody/No-Model", code=8)
         assert "it has: nvidia/Cosmos-Reason2-2B" in str(wrong["runs"][0]["findings"])
         assert [] == endpoint.asked()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -179,11 +180,16 @@ def test_a_container_stopped_by_another_hand_is_lost_not_cancelled(session, dock
 
 def test_a_job_that_ends_between_two_looks_has_its_exit(session, begin, says, monkeypatch):
     """Files say that it runs, then it ends, then the engine says that it is gone: its exit is looked for again."""
-    handle = begin("import time; print('on', flush=True); time.sleep(1); raise SystemExit(6)")
+    handle = begin(
+        "import os, time; print('on', flush=True)\n"
+        "while not os.path.exists('go'): time.sleep(0.05)\n"
+        "raise SystemExit(6)"
+    )
     says(session, handle, b"on")
     look = session._look
 
     def late(handles):
+        Path(handle.folder, "go").touch()
         while any(each.lives for each in look(handles)[0].values()):
             pass
         return look(handles)

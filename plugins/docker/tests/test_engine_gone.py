@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cosmos_core.errors import HostError
 from cosmos_core.extend import Exit, JobState
 from cosmos_core.run import State
 
-LAST = "import time; print('on', flush=True); time.sleep(1.5); raise SystemExit(4)"
+LAST = """
+import os, time
+print("on", flush=True)
+while not os.path.exists("go"): time.sleep(0.05)
+raise SystemExit(4)
+"""
 WAIT = "import time; print('on', flush=True); time.sleep(600)"
 
 
@@ -27,6 +34,7 @@ def test_a_job_that_ends_while_its_engine_is_away_has_its_exit(dockerd, session,
     dockerd.kill()
     with pytest.raises(HostError, match="no Docker engine answers"):
         session.poll([handle])
+    Path(handle.folder, "go").touch()
     while session.below.left([handle])[handle.key].state is JobState.ACTIVE:
         pass
 

@@ -119,7 +119,7 @@ def test_a_hanging_program_is_stopped_when_asked(cosmos, checkout):
         assert time.monotonic() < end
         time.sleep(0.05)
     cosmos.store.cancel(run.id)
-    thread.join(timeout=40)
+    thread.join(timeout=60)
 
     assert State.CANCELLED == cosmos.store.run(run.id).state
 
