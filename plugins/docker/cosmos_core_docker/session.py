@@ -35,6 +35,8 @@ REFUSED = 125
 KILLED = frozenset({137, 143})
 IN_USE = b"already in use"
 NO_ROOM = b"no space left on device"
+AGAIN = (0.2, 1.0, 3.0, 0.0)
+"""Seconds until a start that the engine did not try is asked for again; after the last one it is refused."""
 PATIENCE = 5.0
 """Seconds beyond the grace that a launcher has to end its job before its container is killed."""
 SWEEP_GRACE = 5.0
@@ -303,15 +305,22 @@ class DockerSession:
             time.sleep(0.1)
 
     def _start(self, handle: Handle) -> None:
-        ran = self.engine.say("start", words.name_of(handle.key))
-        if not ran.code:
-            return
-        self._refuse_full(ran)
-        found = self._container(handle)
-        if found is not None and found.state == "created":
+        for pause in AGAIN:
+            ran = self.engine.say("start", words.name_of(handle.key))
+            if not ran.code:
+                return
+            self._refuse_full(ran)
+            found = self._container(handle)
+            if found is None or found.state != "created":
+                return
             facts = self.engine.inspect([found.name]).get(found.name)
-            code = facts.code if facts and facts.code else REFUSED
-            self._settle(handle, Exit(code=code), f"docker could not start the container: {sentence(ran)}")
+            # A start that was tried and failed leaves a code. Without one it was not tried, as when another is under way.
+            if (facts and facts.code) or not pause:
+                code = facts.code if facts and facts.code else REFUSED
+                said = f"docker could not start the container: {sentence(ran)}"
+                self._settle(handle, Exit(code=code), said)
+                return
+            time.sleep(pause)
 
     def _refuse_full(self, ran: Ran) -> None:
         """Raise an error that is known for a full disk, if that is what Docker complains of: no job is to blame."""
