@@ -7,6 +7,7 @@ Coordinates are metres, Z up; polygons are counter-clockwise seen from outside.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import attrs
@@ -82,6 +83,12 @@ class Cells:
         a, b, c = (self.vertices[triangles[:, i]] for i in range(3))
         total = sums(np.cross(b - a, c - a), face, len(self.tags))
         return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1), 1e-30)[:, None])
+
+    @cached_property
+    def planes(self) -> tuple[Floats, Floats]:
+        """The first corner of each face (F, 3), and a normal of any length (F, 3)."""
+        a, b, c = (self.vertices[self.corners[self.faces[:-1] + k]] for k in range(3))
+        return a, np.cross(b - a, c - a)
 
     def areas(self) -> Floats:
         """Areas of the faces in square metres, (F,)."""

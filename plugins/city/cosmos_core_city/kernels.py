@@ -87,6 +87,10 @@ if TYPE_CHECKING:
         """
         raise NotImplementedError
 
+    def numbers() -> NDArray[np.int32]:
+        """:data:`LANES` int32 of the running kernel's own, likewise."""
+        raise NotImplementedError
+
     def few() -> NDArray[np.float64]:
         """Sixteen numbers of the running kernel's own, likewise."""
         raise NotImplementedError
@@ -146,4 +150,5 @@ else:
         return local
 
     lane = _local(types.float32, LANES)
+    numbers = _local(types.int32, LANES)
     few = _local(types.float64, 16)

@@ -6,6 +6,7 @@ Colours are linear, 0 to 1.
 
 from __future__ import annotations
 
+import functools
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,10 @@ class Materials:
         self, kind: Kind, color: str, other: str = "#000000", *parameters: float, shine: float = 0.0
     ) -> int:
         """The number of the row of this material; colours are ``#rrggbb`` as on a screen."""
-        padding = (0.0,) * (WIDTH - 8 - len(parameters))
-        return self.number((float(kind), *linear(color), *linear(other), shine, *parameters, *padding))
+        told = [round(float(value), 5) for value in (shine, *parameters)]
+        padding = (0.0,) * (WIDTH - 7 - len(told))
+        values = (float(kind), *_kept(color), *_kept(other), *told, *padding)
+        return self._rows.setdefault(values, len(self._rows))
 
     def number(self, values: Iterable[float]) -> int:
         """The number of the row that holds these :data:`WIDTH` values."""
@@ -66,6 +69,13 @@ def linear(color: str) -> tuple[float, float, float]:
     return red, green, blue
 
 
+@functools.cache
+def _kept(color: str) -> tuple[float, ...]:
+    """The same as the table keeps it."""
+    return tuple(round(value, 5) for value in linear(color))
+
+
+@functools.cache
 def noise(size: int = 512, octaves: int = 6) -> NDArray[np.float32]:
     """A square of fractal noise about 0 within ±1 that repeats without a seam, (size, size)."""
     random = np.random.default_rng(20230)

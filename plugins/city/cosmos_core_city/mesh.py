@@ -6,6 +6,7 @@ A part's triangles are counter-clockwise seen from outside. Coordinates are metr
 from __future__ import annotations
 
 import functools
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # Corner k of a box has x from bit 0, y from bit 1, z from bit 2 of k.
 _CORNERS = np.array([[k & 1, k >> 1 & 1, k >> 2 & 1] for k in range(8)], dtype=np.float64)
+_X, _Y = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
 _FACES = {
     "-x": (0, 4, 6, 2),
     "+x": (1, 3, 7, 5),
@@ -68,28 +70,38 @@ class Frame:
 def part(shape: tuple[Floats, Ints], material: ArrayLike, label: Label) -> Part:
     """A part of *shape*; *material* is one row or one a triangle."""
     vertices, triangles = shape
-    rows = np.broadcast_to(np.asarray(material, dtype=np.int32), len(triangles))
-    return Part(vertices, triangles, np.ascontiguousarray(rows), label)
+    rows = np.empty(len(triangles), dtype=np.int32)
+    rows[:] = material
+    return Part(vertices, triangles, rows, label)
 
 
 def placed(parts: Iterable[Part], frame: Frame) -> list[Part]:
     """*parts* moved from *frame* to the world."""
     axes = np.array([[*frame.u, 0.0], [*frame.v, 0.0], [0.0, 0.0, 1.0]])
     origin = np.asarray(frame.origin)
-    turn = np.array([0, 2, 1]) if frame.mirrors else np.array([0, 1, 2])
+    mirrors = frame.mirrors
     return [
-        attrs.evolve(item, vertices=item.vertices @ axes + origin, triangles=item.triangles[:, turn])
+        Part(
+            item.vertices @ axes + origin,
+            item.triangles[:, (0, 2, 1)] if mirrors else item.triangles,
+            item.material,
+            item.label,
+            item.body,
+        )
         for item in parts
     ]
 
 
 def boxes(low: ArrayLike, high: ArrayLike, faces: Sequence[str] = ALL_FACES) -> tuple[Floats, Ints]:
     """N axis-aligned boxes from their corners, (N, 3) or (3,) each; two triangles a face."""
-    one, other = np.atleast_2d(low), np.atleast_2d(high)
+    one, other = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
     bottom, top = np.minimum(one, other), np.maximum(one, other)
-    corners = bottom[:, None, :] + _CORNERS[None] * (top - bottom)[:, None, :]
+    corners = bottom[..., None, :] + _CORNERS * (top - bottom)[..., None, :]
+    sides = _sides(tuple(faces))
+    if corners.ndim == 2:
+        return corners, sides.copy()
     offsets = np.arange(len(corners), dtype=np.int32)[:, None, None] * 8
-    return corners.reshape(-1, 3), (_sides(tuple(faces))[None] + offsets).reshape(-1, 3)
+    return corners.reshape(-1, 3), (sides + offsets).reshape(-1, 3)
 
 
 @functools.cache
@@ -142,13 +154,17 @@ def cylinder(
 ) -> tuple[Floats, Ints]:
     """A closed cone frustum between two points; *end_radius* is *radius* unless told."""
     base, tip = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
-    forward = (tip - base) / np.linalg.norm(tip - base)
-    across = _cross(forward, np.array([1.0, 0.0, 0.0] if abs(forward[0]) < 0.9 else [0.0, 1.0, 0.0]))
-    across /= np.linalg.norm(across)
+    forward = _unit(tip - base)
+    across = _unit(_cross(forward, _X if abs(forward[0]) < 0.9 else _Y))
     cosine, sine, triangles = _ring(sides)
     ring = cosine * across + sine * _cross(forward, across)
     last = radius if end_radius is None else end_radius
     return np.concatenate([base + ring * radius, tip + ring * last]), triangles.copy()
+
+
+def _unit(vector: Floats) -> Floats:
+    """A vector (3,) made as long as 1."""
+    return vector / math.sqrt(vector.dot(vector))
 
 
 def _cross(a: Floats, b: Floats) -> Floats:

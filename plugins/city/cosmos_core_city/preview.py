@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cosmos_core_city.generate import Output, Shot
+    from cosmos_core_city.render import Picture
+    from cosmos_core_city.scene import Scene
+    from cosmos_core_city.shade import Light
     from cosmos_core_city.spec import City
     from cosmos_core_city.wreck import Wreck
 
@@ -66,12 +69,27 @@ def preview(spec: CitySpec, folder: Path, moment: float) -> tuple[list[Path], Sh
         return list(pool.map(_save, [folder / f"{name}.png" for name in makers], makers.values())), shot
 
 
+class _Sketchbook(Renderer):
+    """A renderer that keeps what it has drawn: the picture asked for is often one that the gates have looked at."""
+
+    def __init__(self, scene: Scene, light: Light, exposure: float, *, motion: PoseCache | None) -> None:
+        super().__init__(scene, light, exposure, motion=motion)
+        self._drawn: dict[tuple[object, ...], tuple[Picture, NDArray[np.uint8]]] = {}
+
+    def draw(self, view: View, frame: int = 0) -> tuple[Picture, NDArray[np.uint8]]:
+        key = (view.pose.tobytes(), view.lens, view.size, frame)
+        if key not in self._drawn:
+            self._drawn[key] = super().draw(view, frame)
+        return self._drawn[key]
+
+
 def _save(path: Path, make: Callable[[], NDArray[np.uint8]]) -> Path:
     """A PNG of the RGB (H, W, 3) or grey (H, W) picture that *make* makes, whole or not at all."""
     part = path.with_name(path.name + ".part")
     picture = make()
     pixels = picture[..., ::-1] if picture.ndim == 3 else picture
-    part.write_bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+    quickly = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    part.write_bytes(cv2.imencode(".png", pixels, quickly)[1].tobytes())
     media.publish([(part, path)])
     return path
 
@@ -95,7 +113,7 @@ def _ready(spec: CitySpec, out: Output) -> Iterator[tuple[City, Wreck, Renderer]
         loading = pool.submit(warm_up)
         whole = kept(city, out.frames, float(out.fps))
         loading.result()
-    with Renderer(whole.scene, daylight(spec, city), EXPOSURE, motion=whole.motion) as renderer:
+    with _Sketchbook(whole.scene, daylight(spec, city), EXPOSURE, motion=whole.motion) as renderer:
         yield city, whole, renderer
 
 

@@ -55,14 +55,12 @@ def project(
 
 
 @lean
-def pose(first: int, last: int, rest: Array, body: Array, poses: Array, moved: Array) -> None:
-    """Rows *first* to *last* of points at *rest* (V, 3), each where its *body* takes it by *poses* (B, 3, 4)."""
-    for v in range(first, last):
+def pose(first: int, last: int, riding: Array, rest: Array, body: Array, poses: Array, moved: Array) -> None:
+    """The points in rows *first* to *last* of *riding*, at *rest* (V, 3), each where its *body* takes it by *poses* (B, 3, 4)."""
+    for k in range(first, last):
+        v = riding[k]
         b = body[v]
         x, y, z = rest[v, 0], rest[v, 1], rest[v, 2]
-        if b < 0:
-            moved[v, 0], moved[v, 1], moved[v, 2] = x, y, z
-            continue
         for axis in range(3):
             moved[v, axis] = (
                 poses[b, axis, 0] * x + poses[b, axis, 1] * y + poses[b, axis, 2] * z + poses[b, axis, 3]
@@ -75,9 +73,6 @@ def turn(first: int, last: int, rest: Array, body: Array, poses: Array, turned: 
     for t in range(first, last):
         b = body[t]
         x, y, z = rest[t, 0], rest[t, 1], rest[t, 2]
-        if b < 0:
-            turned[t, 0], turned[t, 1], turned[t, 2] = x, y, z
-            continue
         for axis in range(3):
             turned[t, axis] = poses[b, axis, 0] * x + poses[b, axis, 1] * y + poses[b, axis, 2] * z
 
@@ -141,7 +136,6 @@ def setup(
     centre (x, y) is A x + B y + C, namely 1/z, or far - z without perspective. ``rows[t]`` holds the first band
     and the one after the last; equal where nothing can be seen.
     """
-    width, height = size
     corners = few()[:9].reshape(3, 3)
     for t in range(first, last):
         rows[t, 0] = rows[t, 1] = 0
@@ -153,6 +147,19 @@ def setup(
         nearest, farthest = min(za, zb, zc), max(za, zb, zc)
         if perspective and farthest < near:
             continue
+        cut = perspective and nearest < near
+        left = right = top = bottom = 0.0
+        if not cut:
+            left, right = (
+                min(screen[a, 0], screen[b, 0], screen[c, 0]),
+                max(screen[a, 0], screen[b, 0], screen[c, 0]),
+            )
+            top, bottom = (
+                min(screen[a, 1], screen[b, 1], screen[c, 1]),
+                max(screen[a, 1], screen[b, 1], screen[c, 1]),
+            )
+            if missed(left, right, top, bottom, size):
+                continue
         ux, uy, uz = seen[b, 0] - seen[a, 0], seen[b, 1] - seen[a, 1], zb - za
         vx, vy, vz = seen[c, 0] - seen[a, 0], seen[c, 1] - seen[a, 1], zc - za
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
@@ -161,7 +168,7 @@ def setup(
         if facing == 0.0 or (facing > 0.0 and not thin[t]):
             continue
         count = 3
-        if perspective and nearest < near:
+        if cut:
             for axis in range(3):
                 corners[0, axis], corners[1, axis], corners[2, axis] = (
                     seen[a, axis],
@@ -170,20 +177,17 @@ def setup(
                 )
             count = clip(corners, near, lens, poly[t])
             nearest = near
+            left = right = poly[t, 0, 0]
+            top = bottom = poly[t, 0, 1]
+            for i in range(1, count):
+                left, right = min(left, poly[t, i, 0]), max(right, poly[t, i, 0])
+                top, bottom = min(top, poly[t, i, 1]), max(bottom, poly[t, i, 1])
+            if missed(left, right, top, bottom, size):
+                continue
         else:
             poly[t, 0, 0], poly[t, 0, 1] = screen[a, 0], screen[a, 1]
             poly[t, 1, 0], poly[t, 1, 1] = screen[b, 0], screen[b, 1]
             poly[t, 2, 0], poly[t, 2, 1] = screen[c, 0], screen[c, 1]
-        left = right = poly[t, 0, 0]
-        top = bottom = poly[t, 0, 1]
-        for i in range(1, count):
-            left, right = min(left, poly[t, i, 0]), max(right, poly[t, i, 0])
-            top, bottom = min(top, poly[t, i, 1]), max(bottom, poly[t, i, 1])
-        if right <= 0.0 or left >= width or bottom <= 0.0 or top >= height:
-            continue
-        # What spans no pixel centre is seen by none.
-        if np.ceil(left - 0.5) == np.ceil(right - 0.5) or np.ceil(top - 0.5) == np.ceil(bottom - 0.5):
-            continue
         counts[t] = count
         if perspective:
             plane[t, 0], plane[t, 1] = nx / (lens[0] * d), ny / (lens[1] * d)
@@ -194,7 +198,15 @@ def setup(
             plane[t, 2] = far - d / nz - plane[t, 0] * lens[2] - plane[t, 1] * lens[3]
             plane[t, 3], plane[t, 4] = far - farthest, far - nearest
         rows[t, 0] = max(0, int(np.floor(top / BAND)))
-        rows[t, 1] = min((height + BAND - 1) // BAND, int(np.floor(bottom / BAND)) + 1)
+        rows[t, 1] = min((size[1] + BAND - 1) // BAND, int(np.floor(bottom / BAND)) + 1)
+
+
+@lean
+def missed(left: float, right: float, top: float, bottom: float, size: tuple[int, int]) -> bool:
+    """Whether what lies between these columns and rows is seen by no pixel: outside, or without a pixel centre."""
+    if right <= 0.0 or left >= size[0] or bottom <= 0.0 or top >= size[1]:
+        return True
+    return bool(np.ceil(left - 0.5) == np.ceil(right - 0.5) or np.ceil(top - 0.5) == np.ceil(bottom - 0.5))
 
 
 @exact
@@ -217,41 +229,44 @@ def sort(rows: Array, starts: Array) -> Array:
 
 @lean
 def fill(order: Array, poly: Array, counts: Array, plane: Array, top: int, keys: Array) -> None:
-    """Draw the triangles of *order* into *keys*, rows from *top*."""
+    """Draw the triangles of *order* into *keys*, rows from *top*.
+
+    Where a triangle begins and ends is reckoned for all rows of a band at once, in vectors.
+    """
     height, width = keys.shape
-    ax, ay, slope, end = few(), few(), few(), few()
+    left, right, value = few(), few(), few()
     for i in range(order.shape[0]):
         t = order[i]
-        count = counts[t]
-        lowest, highest = np.inf, -np.inf
-        for e in range(count):
-            f = e + 1 if e + 1 < count else 0
+        for row in range(BAND):
+            left[row], right[row] = np.inf, -np.inf
+        for e in range(counts[t]):
+            f = e + 1 if e + 1 < counts[t] else 0
             x0, y0, x1, y1 = poly[t, e, 0], poly[t, e, 1], poly[t, f, 0], poly[t, f, 1]
             if y0 > y1:
                 x0, y0, x1, y1 = x1, y1, x0, y0
-            ax[e], ay[e], end[e] = x0, y0, y1
-            slope[e] = (x1 - x0) / (y1 - y0) if y1 > y0 else 0.0
-            lowest, highest = min(lowest, y0), max(highest, y1)
-        first = max(top, int(np.ceil(max(lowest, -1.0) - 0.5)))
-        last = min(top + height, int(np.ceil(min(highest, 1e6) - 0.5)))
+            slope = (x1 - x0) / (y1 - y0) if y1 > y0 else 0.0
+            for row in range(BAND):
+                y = float(top + row) + 0.5
+                x = x0 + (y - y0) * slope
+                met = (y0 <= y) & (y < y1)
+                low, high = x if met else np.inf, x if met else -np.inf
+                left[row] = min(left[row], low)
+                right[row] = max(right[row], high)
         across, down, level = plane[t, 0], plane[t, 1], plane[t, 2]
         step, least, most = f32(across), f32(plane[t, 3]), f32(plane[t, 4])
-        for row in range(first, last):
-            y = row + 0.5
-            left, right = np.inf, -np.inf
-            for e in range(count):
-                if ay[e] <= y < end[e]:
-                    x = ax[e] + (y - ay[e]) * slope[e]
-                    left, right = min(left, x), max(right, x)
-            if left >= width or right <= 0.0 or left > right:
-                continue
-            start = max(0, int(np.ceil(left - 0.5)))
-            stop = min(width, int(np.ceil(min(right, 1e6) - 0.5)))
-            value = f32(across * (start + 0.5) + down * y + level)
-            line = keys[row - top]
-            for x in range(start, stop):
-                v = min(max(value + step * f32(x - start), least), most)
-                line[x] = max(line[x], (np.int64(bits(v)) << 32) | np.int64(t))
+        for row in range(BAND):
+            begin = np.ceil(left[row] - 0.5)
+            begin = max(0.0, begin)
+            end = np.ceil((min(1000000.0, right[row])) - 0.5)
+            left[row], right[row] = begin, min(end, float(width))
+            value[row] = across * (begin + 0.5) + down * (float(top + row) + 0.5) + level
+        for row in range(height):
+            if left[row] < right[row]:
+                start, count = int(left[row]), int(right[row] - left[row])
+                line, first = keys[row, start : start + count], f32(value[row])
+                for x in range(count):
+                    v = min(max(first + step * f32(x), least), most)
+                    line[x] = max(line[x], (np.int64(bits(v)) << 32) | np.int64(t))
 
 
 @lean

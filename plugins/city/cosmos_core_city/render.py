@@ -88,8 +88,10 @@ class Renderer:
         self._motion = motion if motion is not None and motion.poses.shape[1] else None
         self._vertices, self._normals = scene.vertices, scene.normals
         self._rides = np.ascontiguousarray(scene.rides)
-        self._back = np.zeros((1, 3, 4))
+        self._back = np.zeros((1, 3, 4), dtype=np.float32)
         self._frame = -1
+        self._turned = -1
+        self._riding = np.flatnonzero(scene.body >= 0).astype(np.int32)
         if self._motion is not None:
             self._vertices, self._normals = scene.vertices.copy(), scene.normals.copy()
             self._shadows = np.empty((SHADOW, SHADOW), dtype=np.float32)
@@ -130,6 +132,7 @@ class Renderer:
     def draw(self, view: View, frame: int = 0) -> tuple[Picture, NDArray[np.uint8]]:
         """Visibility, distance and the anti-aliased picture (H, W, 3), RGB."""
         self._move(frame)
+        self._turn(frame)
         if self._looks is None:
             self._looks = self._look_of_scene()
         looks = self._looks_now(self._looks)
@@ -167,19 +170,27 @@ class Renderer:
             return
         scene, poses = self._scene, self._motion.matrices(frame)
         self._each(
-            len(scene.vertices),
-            lambda a, b: raster.pose(a, b, scene.vertices, scene.body, poses, self._vertices),
+            len(self._riding),
+            lambda a, b: raster.pose(a, b, self._riding, scene.vertices, scene.body, poses, self._vertices),
             4096,
         )
+        self._frame = frame
+
+    def _turn(self, frame: int) -> None:
+        """Turn what rides bodies, and its textures, as it is turned in *frame*."""
+        if self._motion is None or frame == self._turned:
+            return
+        scene, poses = self._scene, self._motion.matrices(frame)
+        still = scene.still
         self._each(
-            len(scene.triangles),
-            lambda a, b: raster.turn(a, b, scene.normals, self._rides, poses, self._normals),
+            len(scene.triangles) - still,
+            lambda a, b: raster.turn(a + still, b + still, scene.normals, self._rides, poses, self._normals),
             4096,
         )
         turn = np.swapaxes(poses[:, :, :3].astype(np.float64), 1, 2)
         shift = -np.einsum("bij,bj->bi", turn, poses[:, :, 3].astype(np.float64))
-        self._back = np.ascontiguousarray(np.concatenate([turn, shift[:, :, None]], axis=2))
-        self._frame = frame
+        self._back = np.concatenate([turn, shift[:, :, None]], axis=2).astype(np.float32)
+        self._turned = frame
 
     def _looks_now(self, looks: shade.Looks) -> shade.Looks:
         """*looks* with the shadows of what moves where it is now."""
@@ -201,7 +212,9 @@ class Renderer:
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         scene = self._scene
         stop = len(scene.triangles) if last is None else last
-        hidden = outside(self._boxes, camera, lens, size) if perspective else np.zeros(len(self._boxes), bool)
+        hidden = (
+            outside(self._boxes, camera, lens, size) if perspective else np.full(len(self._boxes), first > 0)
+        )
         hidden &= ~self._moves
         self._each(
             len(scene.vertices),
@@ -219,9 +232,9 @@ class Renderer:
             2048,
         )  # fmt: skip
         starts = np.empty((size[1] + raster.BAND - 1) // raster.BAND + 1, dtype=np.int64)
-        self._rows[:first] = 0
-        self._rows[stop:] = 0
-        return raster.sort(self._rows, starts), starts
+        order = raster.sort(self._rows[first:stop], starts)
+        order += np.int32(first)
+        return order, starts
 
     def _bin(self, view: View) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         return self._prepare(_inverse(view.pose), view.lens, view.size, perspective=True)

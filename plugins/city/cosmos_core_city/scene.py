@@ -210,9 +210,14 @@ def _normals(
     vertices: NDArray[np.float32], triangles: NDArray[np.integer[Any]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     a, b, c = (vertices[triangles[:, i]].astype(np.float64) for i in range(3))
-    cross = np.cross(b - a, c - a)
-    length = np.linalg.norm(cross, axis=1)
-    return (cross / np.maximum(length, 1e-20)[:, None]).astype(np.float32), length / 2
+    (ux, uy, uz), (vx, vy, vz) = (b - a).T, (c - a).T
+    cross = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    length = np.sqrt(cross[0] ** 2 + cross[1] ** 2 + cross[2] ** 2)
+    least = np.maximum(length, 1e-20)
+    normals = np.empty((len(length), 3), dtype=np.float32)
+    for axis in range(3):
+        normals[:, axis] = cross[axis] / least
+    return normals, length / 2
 
 
 def _box(item: Thing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,8 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from cosmos_core_city.kernels import LANES, bits, f32, i32, inner, lane, loose, u32
-from cosmos_core_city.textures import brick, chance, fade, grain, ground, plaster, pulse, sign, tower, window
+from cosmos_core_city.kernels import LANES, bits, f32, i32, inner, lane, loose, numbers, u32
+from cosmos_core_city.textures import (
+    brick,
+    chance,
+    fade,
+    grain,
+    ground,
+    paint,
+    plaster,
+    pulse,
+    sign,
+    spread,
+    tower,
+    window,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,7 +106,7 @@ class Looks(NamedTuple):
     """(T, 3), the normals before anything moved: textures stick to what flies."""
     rides: NDArray[np.int32]
     """(T,), the body of each triangle, -1 for what never moves."""
-    back: NDArray[np.float64]
+    back: NDArray[np.float32]
     """(B, 3, 4): points of a body's triangles to where they rested."""
     faces: NDArray[np.int32]
     """(T,), which flat surface each triangle is a part of."""
@@ -143,23 +156,28 @@ def sky(light: Light, tile: Array, dx: float, dy: float, dz: float) -> Colour:
     return r + glow * light.sun_color[0], g + glow * light.sun_color[1], b + glow * light.sun_color[2]
 
 
-@loose
+@inner
 def mirrored(
     light: Light, tile: Array, px: float, py: float, pz: float, dx: float, dy: float, dz: float
 ) -> Colour:
     """What a smooth surface at a point reflects: the fronts across the street up to their roofs, then sky."""
+    one, zero = f32(1.0), f32(0.0)
     r, g, b = sky(light, tile, dx, dy, abs(dz))
-    if abs(dy) > 1e-3:
-        wall = light.facade if dy > 0.0 else -light.facade
-        t = (wall - py) / dy
-        if t > 0.5:
-            height = pz + dz * t
-            along = px + dx * t
-            top = light.roofs * (0.85 + 0.3 * chance(int(np.floor(along / 9.0)), 3 if dy > 0.0 else 4, 1))
-            solid = min(1.0, max(0.0, (top - height) * 0.8 + 0.5))
-            floor = 0.7 + 0.3 * min(1.0, max(0.0, height / 4.0))
-            tone = (0.75 + 0.35 * chance(int(np.floor(along / 9.0)), 5, 2)) * floor * 0.34 * light.day
-            r, g, b = r + (tone - r) * solid, g + (tone * 0.84 - g) * solid, b + (tone * 0.72 - b) * solid
+    right = dy > zero
+    steep = abs(dy) > f32(1e-3)
+    t = ((light.facade if right else -light.facade) - py) / (dy if steep else one)
+    height, along = pz + dz * t, px + dx * t
+    house = i32(np.floor(min(max(along * f32(1.0 / 9.0), f32(-1e6)), f32(1e6))))
+    top = light.roofs * (f32(0.85) + f32(0.3) * spread(house, i32(3) if right else i32(4), i32(1)))
+    solid = min(one, max(zero, (top - height) * f32(0.8) + f32(0.5)))
+    solid = solid if steep & (t > f32(0.5)) else zero
+    floor = f32(0.7) + f32(0.3) * min(one, max(zero, height * f32(0.25)))
+    tone = (f32(0.75) + f32(0.35) * spread(house, i32(5), i32(2))) * floor * f32(0.34) * light.day
+    r, g, b = (
+        r + (tone - r) * solid,
+        g + (tone * f32(0.84) - g) * solid,
+        b + (tone * f32(0.72) - b) * solid,
+    )
     return r, g, b
 
 
@@ -282,11 +300,7 @@ def calm(first: int, last: int, half: Array, rough: Array, smooth: Array) -> Non
 def albedo(
     kind: int, table: Array, m: int, tile: Array, letters: Array, u: float, v: float, footprint: float, t: int
 ) -> Colour:
-    """The colour of a surface that is neither pane nor far front, at (u, v) on it."""
-    if kind == 1:
-        return brick(table, m, tile, u, v, footprint)
-    if kind == 2:
-        return plaster(table, m, tile, u, v, footprint)
+    """The colour of a surface that is neither pane nor far front, and not common, at (u, v) on it."""
     if kind in (3, 4):
         return ground(kind, table, m, tile, u, v, footprint)
     if kind == 9:
@@ -301,8 +315,6 @@ def albedo(
     elif kind == 11:
         plank = chance(int(np.floor(u / 0.14)), 1, 5) - 0.5
         tone = 1.0 + 0.35 * plank * fade(footprint, 0.14) + 0.15 * grain(tile, u / 0.4, v / 6.0)
-    elif table[m, 8] > 0.0:
-        tone = 1.0 + table[m, 8] * grain(tile, u / 1.7, v / 1.7)
     return (
         (r + (table[m, 4] - r) * mix) * tone,
         (g + (table[m, 5] - g) * mix) * tone,
@@ -351,6 +363,25 @@ class Lanes(NamedTuple):
     sb: Array
     shine: Array
     """How much the surface mirrors."""
+    u: Array
+    """Where on its texture the point is."""
+    v: Array
+
+
+class Groups(NamedTuple):
+    """Pixels by what they show, as places in :class:`Lanes`, and room to work in."""
+
+    m: Array
+    """The material of each pixel."""
+    plain: Array
+    plaster: Array
+    brick: Array
+    other: Array
+    shiny: Array
+    r: Array
+    """Colours of one group, one after the other."""
+    g: Array
+    b: Array
 
 
 @inner
@@ -555,23 +586,111 @@ def surface(light: Light, looks: Looks, t: int, i: int, to: Lanes) -> None:
             column, floor = np.floor(u / table[m, 8]), np.floor(v / table[m, 9])
             lamp = burns(light, chance(int(column), int(floor), int(table[m, 12]) + 31)) * 0.11 * pane
             sr, sg, sb = lamp, 0.74 * lamp, 0.44 * lamp
-    elif kind == 1 and not upright:
-        r, g, b = float(table[m, 1]), float(table[m, 2]), float(table[m, 3])
     else:
         r, g, b = albedo(kind, table, m, tile, looks.letters, u, v, footprint, t)
     if kind == 7:
         to.direct[i] = 0.55 * to.direct[i] + 0.30 * to.shadow[i]
     elif kind == 9:
         sr, sg, sb = r * light.electric * 0.25, g * light.electric * 0.25, b * light.electric * 0.25
-    elif kind == 0 and table[m, 9] > 0.0:
-        glow = table[m, 9] * light.electric
-        sr, sg, sb = r * glow, g * glow, b * glow
-    if light.snow > 0.0 and kind not in (5, 7, 9):
-        white = snowed(light, tile, kind, to.px[i], to.py[i], to.nz[i], to.near[i])
-        r, g, b = r + (0.70 - r) * white, g + (0.73 - g) * white, b + (0.79 - b) * white
     to.r[i], to.g[i], to.b[i] = r, g, b
     to.sr[i], to.sg[i], to.sb[i] = sr, sg, sb
     to.shine[i] = shine
+
+
+@inner
+def settle(ids: Array, looks: Looks, to: Lanes, by: Groups, count: int) -> None:
+    """The material of each of *count* pixels, and where on its texture each is, as all was before anything moved."""
+    back, rest = looks.back, looks.rest
+    for i in range(count):
+        t = u32(max(ids[i], i32(0)))
+        by.m[i] = looks.material[t]
+        moves = looks.rides[t] >= i32(0)
+        k = u32(max(looks.rides[t], i32(0)))
+        px, py, pz = to.px[i], to.py[i], to.pz[i]
+        x = back[k, 0, 0] * px + back[k, 0, 1] * py + back[k, 0, 2] * pz + back[k, 0, 3]
+        y = back[k, 1, 0] * px + back[k, 1, 1] * py + back[k, 1, 2] * pz + back[k, 1, 3]
+        z = back[k, 2, 0] * px + back[k, 2, 1] * py + back[k, 2, 2] * pz + back[k, 2, 3]
+        x, y, z = x if moves else px, y if moves else py, z if moves else pz
+        dx, dy, dz = to.dx[i], to.dy[i], to.dz[i]
+        ex = back[k, 0, 0] * dx + back[k, 0, 1] * dy + back[k, 0, 2] * dz
+        ey = back[k, 1, 0] * dx + back[k, 1, 1] * dy + back[k, 1, 2] * dz
+        ez = back[k, 2, 0] * dx + back[k, 2, 1] * dy + back[k, 2, 2] * dz
+        ex, ey, ez = ex if moves else dx, ey if moves else dy, ez if moves else dz
+        nx, ny, nz = rest[t, 0], rest[t, 1], rest[t, 2]
+        side = f32(-1.0) if ex * nx + ey * ny + ez * nz > f32(0.0) else f32(1.0)
+        flat, along = abs(nz) >= f32(0.8), abs(nx) > abs(ny)
+        across = (y if nx * side > f32(0.0) else -y) if along else (-x if ny * side > f32(0.0) else x)
+        to.u[i], to.v[i] = x if flat else across, y if flat else z
+
+
+@inner
+def spilt(at: Array, number: int, by: Groups, to: Lanes) -> None:
+    """The colours of a group to the places of its pixels."""
+    for k in range(number):
+        i = u32(at[k])
+        to.r[i], to.g[i], to.b[i] = by.r[k], by.g[k], by.b[k]
+
+
+@inner
+def common(ids: Array, looks: Looks, light: Light, to: Lanes, by: Groups, count: int) -> int:
+    """The colours of paint, metal, plaster and brick, many pixels at once; how many pixels show something else.
+
+    What is the same for all pixels of a kind is no branch, so that it becomes vector instructions.
+    """
+    table, tile = looks.table, looks.tile
+    plain, plastered, bricks, others = i32(0), i32(0), i32(0), i32(0)
+    for i in range(count):
+        to.sr[i] = to.sg[i] = to.sb[i] = f32(0.0)
+        to.shine[i] = f32(0.0)
+        if ids[i] < 0:
+            continue
+        kind = i32(table[u32(by.m[i]), 0])
+        if kind == 2:
+            by.plaster[u32(plastered)] = i
+            plastered += i32(1)
+        elif kind == 1 and abs(looks.rest[u32(ids[i]), 2]) < f32(0.8):
+            by.brick[u32(bricks)] = i
+            bricks += i32(1)
+        elif kind in (0, 1, 6):
+            by.plain[u32(plain)] = i
+            plain += i32(1)
+        else:
+            by.other[u32(others)] = i
+            others += i32(1)
+            continue
+        to.shine[i] = table[u32(by.m[i]), 7]
+    for k in range(plain):
+        i = u32(by.plain[k])
+        m = u32(by.m[i])
+        by.r[k], by.g[k], by.b[k] = paint(table, m, tile, to.u[i], to.v[i])
+    spilt(by.plain, plain, by, to)
+    for k in range(plastered):
+        i = u32(by.plaster[k])
+        by.r[k], by.g[k], by.b[k] = plaster(table, u32(by.m[i]), tile, to.u[i], to.v[i], to.size[i])
+    spilt(by.plaster, plastered, by, to)
+    for k in range(bricks):
+        i = u32(by.brick[k])
+        by.r[k], by.g[k], by.b[k] = brick(table, u32(by.m[i]), tile, to.u[i], to.v[i], to.size[i])
+    spilt(by.brick, bricks, by, to)
+    if light.electric > f32(0.0):
+        for k in range(plain):
+            i, m = u32(by.plain[k]), u32(by.m[u32(by.plain[k])])
+            if table[m, 0] == f32(0.0) and table[m, 9] > f32(0.0):
+                glow = table[m, 9] * light.electric
+                to.sr[i], to.sg[i], to.sb[i] = to.r[i] * glow, to.g[i] * glow, to.b[i] * glow
+    return others
+
+
+@inner
+def whiten(ids: Array, looks: Looks, light: Light, to: Lanes, by: Groups, count: int) -> None:
+    """Snow on all that is no pane, leaf or sign."""
+    for i in range(count):
+        kind = int(looks.table[u32(by.m[i]), 0])
+        if ids[i] >= 0 and kind not in (5, 7, 9):
+            white = snowed(light, looks.tile, kind, to.px[i], to.py[i], to.nz[i], to.near[i])
+            to.r[i] += (0.70 - to.r[i]) * white
+            to.g[i] += (0.73 - to.g[i]) * white
+            to.b[i] += (0.79 - to.b[i]) * white
 
 
 @inner
@@ -593,20 +712,37 @@ def illuminate(light: Light, to: Lanes, count: int) -> None:
 
 
 @inner
-def reflect(light: Light, tile: Array, to: Lanes, i: int) -> None:
-    """Add what a shining surface mirrors: sky, the fronts across the street, and the sun."""
-    cosine, shine = to.cosine[i], to.shine[i]
-    mx = to.dx[i] + 2.0 * cosine * to.nx[i]
-    my = to.dy[i] + 2.0 * cosine * to.ny[i]
-    mz = to.dz[i] + 2.0 * cosine * to.nz[i]
-    mr, mg, mb = mirrored(light, tile, to.px[i], to.py[i], to.pz[i], mx, my, mz)
-    back = 1.0 - cosine
-    share = shine * (0.16 + 0.84 * back * back * back * back * back)
-    glint = max(0.0, mx * light.sun[0] + my * light.sun[1] + mz * light.sun[2])
-    glint = to.shadow[i] * 2.5 * glint**120 * shine
-    to.r[i] += (mr - to.r[i]) * share + glint * light.sun_color[0]
-    to.g[i] += (mg - to.g[i]) * share + glint * light.sun_color[1]
-    to.b[i] += (mb - to.b[i]) * share + glint * light.sun_color[2]
+def reflect(light: Light, tile: Array, ids: Array, to: Lanes, by: Groups, count: int) -> None:
+    """Add what shining surfaces mirror: sky, the fronts across the street, and the sun."""
+    shining = i32(0)
+    for i in range(count):
+        if to.shine[i] > f32(0.0) and ids[i] >= 0:
+            by.shiny[u32(shining)] = i
+            shining += i32(1)
+    for k in range(shining):
+        i = u32(by.shiny[k])
+        cosine, shine = to.cosine[i], to.shine[i]
+        twice = f32(2.0) * cosine
+        mx = to.dx[i] + twice * to.nx[i]
+        my = to.dy[i] + twice * to.ny[i]
+        mz = to.dz[i] + twice * to.nz[i]
+        mr, mg, mb = mirrored(light, tile, to.px[i], to.py[i], to.pz[i], mx, my, mz)
+        back = f32(1.0) - cosine
+        square = back * back
+        share = shine * (f32(0.16) + f32(0.84) * square * square * back)
+        glint = max(f32(0.0), mx * light.sun[0] + my * light.sun[1] + mz * light.sun[2])
+        # To the 120th: 8 * (1 + 2 + 4 + 8).
+        glint *= glint
+        glint *= glint
+        glint *= glint
+        second = glint * glint
+        fourth = second * second
+        glint *= second * fourth * (fourth * fourth)
+        glint *= to.shadow[i] * f32(2.5) * shine
+        by.r[k] = to.r[i] + (mr - to.r[i]) * share + glint * light.sun_color[0]
+        by.g[k] = to.g[i] + (mg - to.g[i]) * share + glint * light.sun_color[1]
+        by.b[k] = to.b[i] + (mb - to.b[i]) * share + glint * light.sun_color[2]
+    spilt(by.shiny, shining, by, to)
 
 
 @inner
@@ -663,7 +799,9 @@ def shade(
     to = Lanes(
         lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(),
         lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(), lane(),
+        lane(), lane(),
     )  # fmt: skip
+    by = Groups(numbers(), numbers(), numbers(), numbers(), numbers(), numbers(), lane(), lane(), lane())
     width = ids.shape[1]
     for y in range(first, last):
         for x in range(0, width, LANES):
@@ -683,20 +821,23 @@ def shade(
                     for i in range(count):
                         to.shadow[i] = to.direct[i] = 0.0
                 for i in range(count):
-                    to.lr[i] = to.lg[i] = to.lb[i] = to.shine[i] = 0.0
-                for i in range(count):
-                    t = seen[i]
-                    if t >= 0:
-                        surface(light, looks, t, i, to)
-                        if light.electric > 0.0:
+                    to.lr[i] = to.lg[i] = to.lb[i] = 0.0
+                settle(seen, looks, to, by, count)
+                others = common(seen, looks, light, to, by, count)
+                for k in range(others):
+                    i = u32(by.other[k])
+                    surface(light, looks, seen[i], i, to)
+                if light.snow > 0.0:
+                    whiten(seen, looks, light, to, by, count)
+                if light.electric > 0.0:
+                    for i in range(count):
+                        if seen[i] >= 0:
                             lr, lg, lb = lamplight(
                                 light.posts, to.px[i], to.py[i], to.pz[i], to.nx[i], to.ny[i], to.nz[i]
                             )
                             to.lr[i], to.lg[i], to.lb[i] = lr * to.near[i], lg * to.near[i], lb * to.near[i]
                 illuminate(light, to, count)
-                for i in range(count):
-                    if to.shine[i] > 0.0 and seen[i] >= 0:
-                        reflect(light, looks.tile, to, i)
+                reflect(light, looks.tile, seen, to, by, count)
             if not no_sky:
                 heaven(light, looks.tile, seen, to, count)
             expose(light, looks.tones, to, count)

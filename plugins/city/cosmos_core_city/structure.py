@@ -497,10 +497,9 @@ def crossing(structure: Structure, piece: int, point: Floats, axis: int) -> tupl
     """Where the line through *point* along *axis* enters and leaves a piece; the first exceeds the second if it misses."""
     cells = structure.cells
     start, end = cells.face_start[piece : piece + 2]
-    a, b, c = (cells.vertices[cells.corners[cells.faces[start:end] + k]] for k in range(3))
-    normal = np.cross(b - a, c - a)
+    corner, normal = (each[start:end] for each in cells.planes)
     slope = normal[:, axis]
-    away = np.einsum("ij,ij->i", normal, a - point)
+    away = np.einsum("ij,ij->i", normal, corner - point)
     with np.errstate(divide="ignore", invalid="ignore"):
         at = point[axis] + away / slope
     entry = at[slope < -1e-12].max(initial=-np.inf)

@@ -118,30 +118,66 @@ def window(
     return room(table, m, u, z, du, dn, dz)
 
 
-@loose
+@inner
+def spread(a: int, b: int, c: int) -> float:
+    """:func:`chance` of three int32, as a float32: arithmetic of 32 bits, which vectors have."""
+    h = u32(u32(a) * u32(374761393)) + u32(u32(b) * u32(668265263))
+    h = u32(h + u32(u32(c) * u32(2147483647)))
+    h = u32(u32(h ^ (h >> u32(13))) * u32(1274126177))
+    h = u32(u32(h ^ (h >> u32(16))) * u32(1103515245))
+    found: float = f32(i32((h ^ (h >> u32(15))) & u32(0xFFFFFF))) * f32(1.0 / 16777216.0)
+    return found
+
+
+@inner
+def clear(footprint: float, size: float) -> float:
+    """:func:`fade` in float32."""
+    return min(f32(1.0), max(f32(0.0), f32(1.8) - f32(1.6) * footprint / f32(size)))
+
+
+@inner
+def gaps(x: float, period: float, gap: float, footprint: float) -> float:
+    """:func:`pulse` in float32."""
+    wide = max(footprint, f32(1e-4)) / period
+    share = f32(gap) / period
+    a = x / period - f32(0.5) * wide
+    b = a + wide
+    fa, fb = np.floor(a), np.floor(b)
+    inside: float = (fb - fa) * share + min(b - fb, share) - min(a - fa, share)
+    return inside / wide
+
+
+@inner
+def paint(table: Array, m: int, tile: Array, u: float, v: float) -> Colour:
+    """One colour, mottled by ``table[m, 8]``."""
+    tone = f32(1.0) + table[m, 8] * grain(tile, u * f32(1.0 / 1.7), v * f32(1.0 / 1.7))
+    return table[m, 1] * tone, table[m, 2] * tone, table[m, 3] * tone
+
+
+@inner
 def brick(table: Array, m: int, tile: Array, u: float, z: float, footprint: float) -> Colour:
     """Running bond with mortar: bricks differ, joints fade with distance."""
+    one, half = f32(1.0), f32(0.5)
     length, course = table[m, 8], table[m, 9]
-    layer = int(np.floor(z / course))
-    shifted = u + (0.5 * length if layer & 1 else 0.0)
+    layer = i32(np.floor(z / course))
+    shifted = u + (half * length if layer & i32(1) else f32(0.0))
     # A lens is softer than a pixel: what is as thin as one has lost some of its contrast.
-    soft = footprint * 1.5
-    joint = max(pulse(z, course, 0.012, soft), pulse(shifted, length, 0.012, soft))
-    joint *= fade(footprint, 0.05)
-    number = int(np.floor(shifted / length))
-    each = (chance(number, layer, int(table[m, 11])) - 0.5) * table[m, 10] * fade(footprint, 0.16)
-    tone = (
-        1.0
-        + each
-        + 0.16 * grain(tile, u / 7.0, z / 9.0 + table[m, 11])
-        + 0.10 * grain(tile, u / 1.3, z / 14.0)
+    soft = footprint * f32(1.5)
+    joint = max(gaps(z, course, 0.012, soft), gaps(shifted, length, 0.012, soft))
+    joint *= clear(footprint, 0.05)
+    number = i32(np.floor(shifted / length))
+    visible = clear(footprint, 0.16)
+    each = (spread(number, layer, i32(table[m, 11])) - half) * table[m, 10] * visible
+    tone = one + each
+    tone += f32(0.16) * grain(tile, u * f32(1.0 / 7.0), z * f32(1.0 / 9.0) + table[m, 11])
+    tone += f32(0.10) * grain(tile, u * f32(1.0 / 1.3), z * f32(1.0 / 14.0))
+    hue = f32(0.05) * (spread(number, layer, i32(77)) - half) * visible
+    rest, mortar = one - joint, (one + f32(0.1) * each) * joint
+    return (
+        table[m, 1] * (tone + hue) * rest + table[m, 4] * mortar,
+        table[m, 2] * tone * rest + table[m, 5] * mortar,
+        table[m, 3] * (tone - hue) * rest + table[m, 6] * mortar,
     )
-    hue = 0.05 * (chance(number, layer, 77) - 0.5) * fade(footprint, 0.16)
-    mortar = 1.0 + 0.1 * each
-    r = table[m, 1] * (tone + hue) * (1.0 - joint) + table[m, 4] * mortar * joint
-    g = table[m, 2] * tone * (1.0 - joint) + table[m, 5] * mortar * joint
-    b = table[m, 3] * (tone - hue) * (1.0 - joint) + table[m, 6] * mortar * joint
-    return r, g, b
 
 
 @loose
@@ -165,22 +201,19 @@ def ground(kind: int, table: Array, m: int, tile: Array, x: float, y: float, foo
     return table[m, 1] * tone, table[m, 2] * tone, table[m, 3] * tone
 
 
-@loose
+@inner
 def plaster(table: Array, m: int, tile: Array, u: float, z: float, footprint: float) -> Colour:
     """Stucco and stone: clouds, stains that run down, a little grain."""
-    stain = max(0.0, grain(tile, u / 2.3, z / 26.0) + 0.25 * grain(tile, u / 0.7, z / 9.0))
-    tone = (
-        1.0
-        + 0.10 * grain(tile, u / 5.0, z / 5.0)
-        + 0.08 * grain(tile, u / 0.9, z / 0.9) * fade(footprint, 0.12)
+    stain = grain(tile, u * f32(1.0 / 2.3), z * f32(1.0 / 26.0))
+    stain += f32(0.25) * grain(tile, u * f32(1.0 / 0.7), z * f32(1.0 / 9.0))
+    tone = f32(1.0) + f32(0.10) * grain(tile, u * f32(0.2), z * f32(0.2))
+    tone += f32(0.08) * grain(tile, u * f32(1.0 / 0.9), z * f32(1.0 / 0.9)) * clear(footprint, 0.12)
+    mix = min(f32(0.5), max(f32(0.0), stain) * f32(0.45))
+    return (
+        (table[m, 1] + (table[m, 4] - table[m, 1]) * mix) * tone,
+        (table[m, 2] + (table[m, 5] - table[m, 2]) * mix) * tone,
+        (table[m, 3] + (table[m, 6] - table[m, 3]) * mix) * tone,
     )
-    mix = min(0.5, stain * 0.45)
-    r, g, b = (
-        table[m, 1] + (table[m, 4] - table[m, 1]) * mix,
-        table[m, 2] + (table[m, 5] - table[m, 2]) * mix,
-        table[m, 3] + (table[m, 6] - table[m, 3]) * mix,
-    )
-    return r * tone, g * tone, b * tone
 
 
 @inner

@@ -237,35 +237,40 @@ def _pieces(house: Victim, structure: Structure, body: Ints, first: int, broken:
 
 def _fixed(house: Victim, structure: Structure, motion: PoseCache, own: Ints, first: int) -> Iterator[Part]:
     """What is fixed to the house, riding what carries it."""
-    body = motion.bodies
-    solid = own[~np.isin(structure.block[own] - first, list(house.hidden))]
+    body, block = motion.bodies, structure.block[own] - first
+    solid = own[~np.isin(block, list(house.hidden))]
+    shapes = np.ascontiguousarray(np.moveaxis(structure.boxes[solid], 0, 2))
+    starts = np.append(motion.starts, np.float32(np.inf))[body[solid]]
     for item in house.fixtures:
         if item.block >= 0:
-            carrier = int(own[structure.block[own] == first + item.block][0])
+            carrier = int(own[block == item.block][0])
         else:
-            carrier = carrying(structure, motion, solid, item.box)
+            carrier = int(solid[carrying(shapes, starts, item.box)])
         for each in item.parts:
             yield _riding(each, int(body[carrier]))
 
 
-def carrying(structure: Structure, motion: PoseCache, pieces: Ints, box: Floats) -> int:
-    """Which of *pieces* carries what lies in *box* (2, 3): the nearest, and of equals the one it faces most.
+def carrying(pieces: Floats, starts: NDArray[np.float32], box: Floats) -> int:
+    """The row of *pieces* that carries what lies in *box* (2, 3): the nearest, and of equals the one it faces most.
 
+    *pieces* (2, 3, N) are the low and high corners of boxes, *starts* (N,) when each lets go, infinite for what stands.
     Where most of what touches it lets go, it goes with the first of those: nothing hangs on by one corner.
     """
-    low, high = structure.boxes[pieces, 0], structure.boxes[pieces, 1]
-    gap = np.linalg.norm(np.maximum(np.maximum(low - box[1], box[0] - high), 0.0), axis=1)
-    shared = np.sort(np.maximum(np.minimum(high, box[1]) - np.maximum(low, box[0]), 0.0), axis=1)
-    face = shared[:, 1] * shared[:, 2]
+    away = np.maximum(np.maximum(pieces[0] - box[1][:, None], box[0][:, None] - pieces[1]), 0.0)
+    gap = np.sqrt(away[0] ** 2 + away[1] ** 2 + away[2] ** 2)
+    # All that can be the nearest or touch.
+    rows = np.flatnonzero(gap <= max(NEAR, float(gap.min()) + 2e-3))
+    gap, (low, high) = gap[rows], pieces[:, :, rows]
+    shared = np.maximum(np.minimum(high, box[1][:, None]) - np.maximum(low, box[0][:, None]), 0.0)
+    shared.sort(axis=0)
+    face = shared[1] * shared[2]
     nearest = int(np.lexsort((-face, gap.round(3)))[0])
     touching = gap < max(NEAR, float(gap[nearest]) + 1e-3)
-    body = motion.bodies[pieces]
-    going = touching & (body >= 0)
+    going = touching & np.isfinite(starts[rows])
     weight = face + 1e-4
-    if body[nearest] < 0 and weight[going].sum() > 0.5 * weight[touching].sum():
-        soon = np.where(going, motion.starts[body], np.inf)
-        return int(pieces[int(np.argmin(soon))])
-    return int(pieces[nearest])
+    if not going[nearest] and weight[going].sum() > 0.5 * weight[touching].sum():
+        return int(rows[int(np.argmin(np.where(going, starts[rows], np.inf)))])
+    return int(rows[nearest])
 
 
 def _bars(structure: Structure, rods: Rods, body: Ints, own: Ints, materials: Materials) -> Iterator[Part]:
