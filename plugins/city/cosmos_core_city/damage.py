@@ -32,6 +32,8 @@ FOLLOW = 0.035
 """Seconds a metre of height after which a column follows."""
 LEAN = 1.6
 """Metres a second at which a column above the greatest blast leans out: too slow, it jams where it stood."""
+FLAT = 0.6
+"""What is thinner than this share of its width has a broad side, on which a blast pushes."""
 RAGGED = 0.17
 """How far the rim strays, as a share of the radius."""
 DEBRIS = 0.5
@@ -276,6 +278,14 @@ def _grow(start: int, wanted: int, beside: dict[int, list[int]], free: Mask, clu
         queue += dict.fromkeys(beside.get(here, ()))
 
 
+def _broad(structure: Structure) -> Floats:
+    """The normal of the broad sides of each piece's block (P, 3); zero where a block is nearly as thick as it is wide."""
+    extent = np.array([block.high for block in structure.blocks]) - [block.low for block in structure.blocks]
+    sizes = np.sort(extent, axis=1)
+    flat = sizes[:, 0] < FLAT * sizes[:, 1]
+    return np.asarray((np.eye(3)[extent.argmin(axis=1)] * flat[:, None])[structure.block])
+
+
 def _throw(
     structure: Structure,
     damage: Damage,
@@ -285,7 +295,10 @@ def _throw(
     count: int,
     seed: int,
 ) -> tuple[Floats, Floats]:
-    """Velocity and spin of each body (B, 3): away from the blast, less with distance; columns only lean out."""
+    """Velocity and spin of each body (B, 3): away from the blast, less with distance; columns only lean out.
+
+    Pressure pushes a wall out of its plane, also where the blast is beside it: along its plane it would only jam.
+    """
     random = np.random.default_rng([seed, 19])
     moving = body >= 0
     if not moving.any():
@@ -293,6 +306,9 @@ def _throw(
     mass = np.bincount(body[moving], structure.mass[moving], count)
     middle = sums((structure.centroid * structure.mass[:, None])[moving], body[moving], count) / mass[:, None]
     arm = middle - np.asarray(damage.center)
+    arm /= np.maximum(np.linalg.norm(arm, axis=1), 0.3)[:, None]
+    broad = sums((_broad(structure) * structure.mass[:, None])[moving], body[moving], count) / mass[:, None]
+    arm += np.where(np.einsum("ij,ij->i", arm, broad) < 0, -1.0, 1.0)[:, None] * broad
     arm /= np.maximum(np.linalg.norm(arm, axis=1), 0.3)[:, None]
     near = np.full(count, np.inf)
     np.minimum.at(near, body[moving], field[moving])

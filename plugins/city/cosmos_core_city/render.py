@@ -189,7 +189,7 @@ class Renderer:
         )
         turn = np.swapaxes(poses[:, :, :3].astype(np.float64), 1, 2)
         shift = -np.einsum("bij,bj->bi", turn, poses[:, :, 3].astype(np.float64))
-        self._back = np.concatenate([turn, shift[:, :, None]], axis=2).astype(np.float32)
+        self._back = np.concatenate([turn, shift[:, :, None]], axis=2).astype(np.float32, order="C")
         self._turned = frame
 
     def _looks_now(self, looks: shade.Looks) -> shade.Looks:

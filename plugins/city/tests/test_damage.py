@@ -131,6 +131,19 @@ def test_the_blast_throws_outward_and_less_far_away(building):
     assert speed.max() < 20
 
 
+def test_a_wall_is_pushed_out_of_its_plane(building):
+    """Beside the blast too, what it breaks of the front flies out of the house more than along the front."""
+    plan = plan_damage(building, BLAST, 1)
+    front = np.array([building.blocks[b].panel == "front" for b in building.block])
+    beside = front & (plan.cause == Cause.BLAST) & (np.abs(building.centroid[:, 0] - CENTER[0]) > 2.0)
+    velocity = plan.velocity[np.unique(plan.body[beside])]
+    along = np.hypot(velocity[:, 0], velocity[:, 2])
+
+    assert len(velocity) > 5
+    assert (velocity[:, 1] < 0).all()
+    assert 1.0 < np.median(-velocity[:, 1] / along)
+
+
 def test_a_column_without_its_foot_falls():
     """A stack loses its lowest box and nothing above stays up; its neighbour stands."""
     boxes = [((x, 0, z), (x + 1, 1, z + 1)) for x in (0, 3) for z in range(4)]

@@ -39,11 +39,11 @@ def seen_labels(spec, city, made, path, frame):
     return np.append(made.scene.classes(made.state(frame)), np.uint8(0))[ids]
 
 
-@pytest.fixture(scope="module", params=[2, 4])
+@pytest.fixture(scope="module", params=[1, 4])
 def growth(request):
     """Moved pieces, and pixels of rubble two seconds after the blast, by damage, from one place over the street."""
     found = []
-    for damage in (0.0, 0.3, 0.6, 0.9):
+    for damage in (0.0, 0.3, 0.6, 0.9, 1.0):
         spec = attrs.evolve(SPEC, seed=request.param, damage=damage, offset="after")
         city = resolve(spec)
         if city.blast:
@@ -70,7 +70,7 @@ def test_more_damage_moves_more(growth, what):
     values = [each[what] for each in growth]
 
     assert 0 == values[0]
-    assert values[0] < values[1] < values[2] < values[3]
+    assert sorted(set(values)) == values
 
 
 def test_without_damage_it_is_the_street_as_it_stands(city):
