@@ -830,6 +830,9 @@ class Asked(Protocol):
     def answer(self, facts: object) -> None:
         """Give *facts*, what JSON knows or attrs objects of it, to the program that listens, if one does."""
 
+    def line(self, facts: object) -> None:
+        """As :meth:`answer`, for commands that go on: one JSON object a line, at once."""
+
     def fail(self, facts: Mapping[str, object], error: CosmosError) -> NoReturn:
         """Answer with *facts* and the error in one object, or say the error to a person; leave with its exit code."""
 

@@ -325,7 +325,7 @@ def _refuse_ended(server: Any, log: Sequence[str]) -> None:
 
 
 def _ready(asked: Asked, url: str, names: Sequence[str], host: str) -> None:
-    asked.answer({"url": url, "models": list(names), "host": host})
+    asked.line({"url": url, "models": list(names), "host": host})
     asked.tell(f"ready: {', '.join(names)} at {url}; Ctrl-C stops it")
     aside = "" if url == HERE else f" -o url={url}"
     asked.note(f"next:\n  cosmos reason --all{aside}")

@@ -89,7 +89,7 @@ class Judge:
         An endpoint that does not answer is a finding, and what it said before that counts.
         """
         kept = {} if keep is None else _load(keep / FILE, digest)
-        known = {} if self._options.again else dict(kept)
+        known = {} if self._options.again else self._of_this_model(kept)
         asked = [(question, seed) for question in questions for seed in _seeds(question)]
         trials: list[Trial] = []
         why = ""
@@ -110,6 +110,19 @@ class Judge:
             if keep is not None:
                 _save(keep / FILE, digest, self._facts(), kept)
         return judged(questions, trials, unanswered=why)
+
+    def _of_this_model(self, kept: Mapping[str, Trial]) -> dict[str, Trial]:
+        """The replies in *kept* of the model that would answer now: where none is named, the endpoint's may be another one.
+
+        All of them where the endpoint cannot say: what was said still stands.
+        """
+        if self._options.model or not kept:
+            return dict(kept)
+        try:
+            model = self._chat.model()
+        except (HostError, InputError):
+            return dict(kept)
+        return {key: trial for key, trial in kept.items() if trial.model == model}
 
     def _try(self, video: Path, question: Question, seed: int) -> Trial:
         try:
@@ -156,7 +169,7 @@ class Judge:
         return hashlib.sha256(said.encode()).hexdigest()[:24]
 
     def _facts(self) -> dict[str, str]:
-        # By the name that is asked for: which one it is for an empty name is known to a running endpoint alone.
+        # By the name that is asked for; which one an empty name means is noted with each reply.
         return {"url": self._chat.url, "model": self._options.model, "server": self._options.server}
 
 

@@ -277,6 +277,24 @@ def test_replies_are_kept_and_asked_for_once(judge, item, endpoint):
     assert 4 == len(endpoint.asked())
 
 
+def test_replies_of_another_model_do_not_count(judge, item, endpoint):
+    """
+    Where no model is named, the one that the endpoint has now is asked; without an endpoint what was said still stands.
+    """
+    judge(questions=("plausibility",), trials=2)
+    endpoint.set(models=json.dumps(["another/Judge"]))
+    endpoint.script(plausibility="2")
+    second = judge(questions=("plausibility",), trials=2)
+    third = judge(questions=("plausibility",), trials=2)
+    kept = json.loads((item.artifact.path.parent / "reason.json").read_text())
+
+    assert 0.25 == second.score == third.score
+    assert 4 == len(endpoint.asked())
+    assert ["another/Judge"] * 2 == [each["model"] for each in kept["trials"].values()]
+    endpoint.set(models="[]")
+    assert 0.25 == judge(questions=("plausibility",), trials=2).score
+
+
 def test_what_was_said_before_the_endpoint_died_counts(judge, endpoint):
     """
     The judgement says that it is not whole, and the rest is asked when the endpoint answers again.

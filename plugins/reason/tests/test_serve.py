@@ -156,6 +156,19 @@ def test_a_server_is_started_led_to_and_stopped(cosmos, serve, vllm, port, tmp_p
     assert not note.exists()
 
 
+def test_a_program_hears_one_object_when_the_server_is_ready(serve, vllm, port):
+    """
+    In one line, at once, and nothing after it when it is stopped.
+    """
+    process = serve("local", "--vllm", vllm(), "--json")
+    facts = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert (f"http://127.0.0.1:{port}/v1", ["nvidia/Cosmos-Reason2-2B"]) == (facts["url"], facts["models"])
+    assert (0, "") == (process.returncode, out), err
+
+
 def test_a_server_whose_command_was_killed_is_found_again(cosmos, serve, vllm, port):
     """
     It goes on, no worker's sweep takes it for a lost job, and the next command leads to it and ends it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import shutil
 from pathlib import Path
@@ -112,6 +113,9 @@ def find(cosmos: Cosmos, ref: str) -> Source:
         facts = media.probe(path)
     except InputError as error:
         raise _refused(str(error), hint=error.hint or "give a video, or a run", where=path.name) from error
+    if not facts.frames:
+        # Matroska and WebM do not say how many there are.
+        facts = attrs.evolve(facts, frames=len(_times(path)))
     digest = media.file_digest(path)
     if run is None:
         known = cosmos.store.artifacts(digest=digest)
@@ -140,6 +144,14 @@ def judge(source: Source) -> Iterator[Finding]:
         )
     if facts.fps <= 0:
         yield fail(f"{source.path.name} names no rate", hint="encode it with a constant rate", where="fps")
+    elif (spans := uneven(source.path)) is not None:
+        shortest, longest = (f"{1000 * seconds:.3g} ms" for seconds in spans)
+        yield warn(
+            f"{source.path.name} has no constant rate: its frames last {shortest} to {longest}, and in its enlargement all "
+            f"last {1000 / float(facts.fps):.3g} ms",
+            hint=f"repeat and drop frames first: ffmpeg -i {source.path.name} -vf fps={facts.fps} constant.mp4",
+            where="fps",
+        )
     if any(depth in facts.pix_fmt for depth in ("p10", "p12", "p14", "p16")):
         yield warn(
             f"{source.path.name} has more than 8 bits a channel ({facts.pix_fmt}), and its enlargement will have 8",
@@ -147,6 +159,24 @@ def judge(source: Source) -> Iterator[Finding]:
         )
     if has_sound(source.path):
         yield warn(f"the sound of {source.path.name} is not kept", hint="add it afterwards", where="sound")
+
+
+def uneven(path: Path) -> tuple[float, float] | None:
+    """Seconds of the shortest and the longest frame where they differ by more than half of one."""
+    spans = [after - before for before, after in itertools.pairwise(_times(path))]
+    if not spans or max(spans) - min(spans) <= sum(spans) / len(spans) / 2:
+        return None
+    return min(spans), max(spans)
+
+
+def _times(path: Path) -> list[float]:
+    """Seconds at which each frame is shown. Nothing is decoded."""
+    import av
+
+    with av.open(str(path.absolute())) as container:
+        stream = container.streams.video[0]
+        unit = float(stream.time_base or 0)
+        return sorted(packet.pts * unit for packet in container.demux(stream) if packet.pts is not None)
 
 
 def has_sound(path: Path) -> bool:

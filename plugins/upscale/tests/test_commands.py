@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from fractions import Fraction
 
 import attrs
 import pytest
@@ -260,6 +261,35 @@ def test_sound_and_depth_that_are_lost_are_said(tmp_path, here):
         heard = commands.refuse(cosmos, deep, commands.Wanted(backend="resample"))
 
     assert {"sound", "colour"} == {finding.where for finding in heard}
+
+
+@pytest.mark.parametrize(
+    ("spans", "says"), [([40, 40, 40, 40], False), ([41, 42, 42, 41], False), ([17, 17, 83, 17], True)]
+)
+def test_a_rate_that_is_not_constant_is_said(tmp_path, here, spans, says):
+    """
+    In the enlargement all frames last equally long; how times are rounded in a file is no matter.
+    """
+    import av
+    import numpy as np
+
+    path = tmp_path / "phone.mkv"
+    moments = [sum(spans[:index]) for index in range(len(spans) + 1)]
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=24)
+        picture.width, picture.height, picture.pix_fmt = 128, 96, "yuv420p"
+        picture.codec_context.time_base = Fraction(1, 1000)
+        for moment in moments:
+            frame = av.VideoFrame.from_ndarray(np.full((96, 128, 3), moment % 200, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = moment, Fraction(1, 1000)
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
+    with Cosmos(here.root) as cosmos:
+        heard = commands.refuse(cosmos, source.find(cosmos, str(path)), commands.Wanted(backend="resample"))
+    found = [finding for finding in heard if finding.where == "fps"]
+
+    assert says == bool(found)
+    assert not found or "its frames last 17 ms to 83 ms" in found[0].message
 
 
 HOST = """
