@@ -72,8 +72,7 @@ def _watch(child: subprocess.Popen[bytes], watched: Watched, written: Callable[[
     began = heard = time.monotonic()
     before = (watched.life(), written())
     alive = False
-    while child.poll() is None:
-        time.sleep(LOOK)
+    while not _ended(child):
         now = time.monotonic()
         sign = (watched.life(), written())
         if sign[0] != before[0]:
@@ -90,6 +89,17 @@ def _watch(child: subprocess.Popen[bytes], watched: Watched, written: Callable[[
             raise Failed("stalled", f"it has given no sign of life for {watched.quiet:g} seconds")
         if watched.limit and now - began > watched.limit:
             raise Failed("stalled", f"it took longer than {watched.limit:g} seconds")
+    # What it did since the last look is heard too.
+    watched.life()
+
+
+def _ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether it ends within the time between two looks; if it does, that is noticed at once."""
+    try:
+        child.wait(LOOK)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def end(child: subprocess.Popen[bytes]) -> None:

@@ -23,24 +23,15 @@ def _program(path, module):
     return path
 
 
-@pytest.fixture
-def houdini_bin(tmp_path, monkeypatch):
-    """``$HFS/bin`` with both programs; COSMOS_HYTHON names the first."""
-    folder = tmp_path / "hfs" / "bin"
+def programs_in(folder):
+    """Both programs in *folder*; gives hython's path."""
     folder.mkdir(parents=True)
-    hython = _program(folder / "hython", "hython_double")
     _program(folder / "husk", "husk_double")
-    monkeypatch.setenv("COSMOS_HYTHON", str(hython))
-    monkeypatch.delenv("HFS", raising=False)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    for name in [name for name in os.environ if name.startswith(("DOUBLE_", "HYTHON_STUBS_"))]:
-        monkeypatch.delenv(name)
-    return folder
+    return _program(folder / "hython", "hython_double")
 
 
-@pytest.fixture
-def scene(tmp_path, houdini_bin):
-    """A scene that the fake saved: a box and a ground before a camera; gives its path."""
+def save_scene(path):
+    """A scene that the fake saved: a box and a ground before a camera."""
     from hython_stubs.session import install, uninstall
 
     session = install()
@@ -55,8 +46,35 @@ def scene(tmp_path, houdini_bin):
     ground = obj.createNode("geo", "ground").createNode("box", "box1")
     ground.parmTuple("size").set((40.0, 0.1, 30.0))
     ground.parmTuple("t").set((0.0, 0.0, -5.0))
-    path = tmp_path / "show" / "shot7.hip"
     path.parent.mkdir(exist_ok=True)
     hou.hipFile.save(str(path))
     uninstall()
     return path
+
+
+@pytest.fixture
+def houdini_bin(tmp_path, monkeypatch):
+    """``$HFS/bin`` with both programs; COSMOS_HYTHON names the first."""
+    folder = tmp_path / "hfs" / "bin"
+    monkeypatch.setenv("COSMOS_HYTHON", str(programs_in(folder)))
+    monkeypatch.delenv("HFS", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for name in [name for name in os.environ if name.startswith(("DOUBLE_", "HYTHON_STUBS_"))]:
+        monkeypatch.delenv(name)
+    return folder
+
+
+@pytest.fixture
+def scene(tmp_path, houdini_bin):
+    """A scene before which both programs stand ready; gives its path."""
+    return save_scene(tmp_path / "show" / "shot7.hip")
+
+
+@pytest.fixture(scope="session")
+def a_houdini(tmp_path_factory):
+    """For jobs that several tests look at: the environment of a Houdini, and a scene."""
+    root = tmp_path_factory.mktemp("houdini")
+    hython = programs_in(root / "hfs" / "bin")
+    return {"COSMOS_HYTHON": str(hython), "XDG_DATA_HOME": str(root / "data")}, save_scene(
+        root / "show" / "shot7.hip"
+    )

@@ -23,10 +23,8 @@ from cosmos_core.clip import Clip
 SMALL = {"start": 1, "end": 6, "width": 128, "height": 96, "fps": 24}
 
 
-@pytest.fixture
-def workspace(tmp_path):
+def _workspace(folder):
     """A workspace whose Houdini is not waited for long."""
-    folder = tmp_path / "show"
     folder.mkdir(exist_ok=True)
     Cosmos.create(folder).close()
     settings = folder / "cosmos.toml"
@@ -37,22 +35,35 @@ def workspace(tmp_path):
     return folder
 
 
+def _write_job(workspace, scene, changes):
+    folder = workspace / "cosmos" / "shot7-001"
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {"schema": 1, "id": "j1", "camera": "/obj/cam1", **SMALL, "follow": "leave"}
+    if not {"city", "clip"} & changes.keys():
+        shutil.copy2(scene, folder / "scene.hip")
+        digest = media.file_digest(folder / "scene.hip")
+        facts["scene"] = {"file": "scene.hip", "sha256": digest, "source": str(scene)}
+    (folder / "job.json").write_text(json.dumps(facts | changes))
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return _workspace(tmp_path / "show")
+
+
 @pytest.fixture
 def write_job(workspace, scene):
     """Write a job folder beside the scene and give it."""
+    return lambda **changes: _write_job(workspace, scene, changes)
 
-    def write(**changes):
-        folder = workspace / "cosmos" / "shot7-001"
-        folder.mkdir(parents=True, exist_ok=True)
-        facts = {"schema": 1, "id": "j1", "camera": "/obj/cam1", **SMALL, "follow": "leave"}
-        if not {"city", "clip"} & changes.keys():
-            shutil.copy2(scene, folder / "scene.hip")
-            digest = media.file_digest(folder / "scene.hip")
-            facts["scene"] = {"file": "scene.hip", "sha256": digest, "source": str(scene)}
-        (folder / "job.json").write_text(json.dumps(facts | changes))
-        return folder
 
-    return write
+@pytest.fixture(scope="module")
+def rendered(a_houdini):
+    """A job that went well, for tests that only look: its folder, and what the command said."""
+    environ, scene = a_houdini
+    folder = _write_job(_workspace(scene.parent), scene, {})
+    return folder, _run(folder, **environ)
 
 
 def _cosmos():
@@ -74,11 +85,9 @@ def _events(folder):
     return [json.loads(line) for line in (folder / jobs.EVENTS).read_text().splitlines()]
 
 
-def test_a_scene_becomes_sealed_passes(write_job):
+def test_a_scene_becomes_sealed_passes(rendered):
     """Export, stage, render, every frame looked at, controls in the models' conventions, sealed with what made them."""
-    folder = write_job()
-
-    done = _run(folder)
+    folder, done = rendered
 
     assert 0 == done.returncode, done.stderr
     clip = Clip.load(folder / "clip")
@@ -94,10 +103,9 @@ def test_a_scene_becomes_sealed_passes(write_job):
     assert not (folder / "work").exists()
 
 
-def test_near_is_bright_and_objects_keep_their_colour(write_job):
+def test_near_is_bright_and_objects_keep_their_colour(rendered):
     """The box stands before the ground: it is brighter in depth, and the only thing of its colour."""
-    folder = write_job()
-    _run(folder)
+    folder, _ = rendered
     clip = Clip.load(folder / "clip")
 
     depth = next(media.read_frames(clip.path("depth")))
@@ -111,10 +119,9 @@ def test_near_is_bright_and_objects_keep_their_colour(write_job):
     assert depth[48, 64, 0] > depth[60, 5, 0] > 0 == depth[5, 5, 0]
 
 
-def test_events_are_numbered_and_tell_the_story(write_job):
+def test_events_are_numbered_and_tell_the_story(rendered):
     """What the shelf reads: which Houdini, each step, how far, and the end."""
-    folder = write_job()
-    _run(folder)
+    folder, _ = rendered
 
     events = _events(folder)
 
@@ -165,11 +172,9 @@ def test_rendered_passes_are_sealed_where_they_lie(write_job, tmp_path):
     assert str(passes) == _result(folder)["clip_folder"]
 
 
-def test_a_draft_has_what_stands_up_to_a_look(write_job):
+def test_a_draft_has_what_stands_up_to_a_look(rendered, write_job):
     """OpenGL in hython, a process a pass; depth and numbers are as those of Karma, and the clip says what it is."""
-    exact, folder = write_job(), None
-    _run(exact)
-    karma = Clip.load(exact / "clip")
+    karma = Clip.load(rendered[0] / "clip")
     want = {name: next(media.read_frames(karma.path(name))) for name in ("depth", "seg")}
     folder = write_job(renderer="opengl")
 
@@ -499,9 +504,9 @@ def test_a_scene_outside_of_any_workspace_gets_one(write_job, workspace):
     assert not (workspace / "cosmos.toml").exists()
 
 
-def test_a_person_sees_where_it_is(write_job):
+def test_a_person_sees_where_it_is(rendered):
     """Each step on stderr, beside the answer."""
-    done = _run(write_job())
+    _, done = rendered
 
     assert ["export", "render", "verify", "seal"] == [
         line for line in done.stderr.splitlines() if " " not in line
