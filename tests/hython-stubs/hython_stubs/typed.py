@@ -11,7 +11,10 @@ import os
 import types
 import typing
 from collections import abc
+from collections.abc import Callable
 from typing import Any
+
+Check = Callable[[Any], bool]
 
 
 class Anything:
@@ -47,6 +50,7 @@ class Annotations:
             **names,
         }
         self._read: dict[str, Any] = {}
+        self._checks: dict[str, Check] = {}
         for name, text in aliases.items():
             self._names[name] = self.read(text)
 
@@ -68,50 +72,77 @@ class Annotations:
 
     def fits(self, value: Any, text: str) -> bool:
         """Whether *value* is a *text*."""
-        return _is(value, self.read(text))
+        if text not in self._checks:
+            self._checks[text] = _check(self.read(text))
+        return self._checks[text](value)
 
 
-def _is(value: Any, kind: Any) -> bool:
-    if kind in (Anything, Any, object) or isinstance(kind, str | typing.TypeVar) or kind is typing.Self:
-        return True
-    if kind is None or kind is type(None):
-        return value is None
+def _check(kind: Any) -> Check:
+    """What says whether a value is of *kind*; made once for each annotation, since cities are long lists."""
+    plain = _plain(kind)
+    if plain:
+        return lambda value: isinstance(value, plain)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        return any(_is(value, one) for one in inner)
+        checks = [_check(one) for one in inner]
+        return lambda value: any(check(value) for check in checks)
     if origin is typing.Literal:
-        return value in inner
-    if origin is not None:
-        return _is_generic(value, origin, inner)
-    return _is_plain(value, kind)
+        return lambda value: value in inner
+    return _generic(origin, inner) if origin is not None else _accept
 
 
-def _is_plain(value: Any, kind: Any) -> bool:
+def _accept(_: Any) -> bool:
+    return True
+
+
+def _plain(kind: Any) -> tuple[type, ...]:
+    """The classes of which a value must be one; none where the class alone does not tell, or tells nothing."""
+    if kind is None or kind is type(None):
+        return (type(None),)
     if kind is bool:
-        return isinstance(value, bool | int)  # HOM takes 0 and 1 for toggles everywhere
+        return (bool, int)  # HOM takes 0 and 1 for toggles everywhere
     if kind is int:
-        return isinstance(value, numbers.Integral)
+        return (int, numbers.Integral)
     if kind is float:
-        return isinstance(value, numbers.Real)
-    return isinstance(value, kind) if isinstance(kind, type) else True
+        return (float, int, numbers.Real)
+    says_nothing = kind in (Anything, Any, object) or typing.get_origin(kind) is not None
+    return (kind,) if isinstance(kind, type) and not says_nothing else ()
 
 
-def _is_generic(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
+def _generic(origin: Any, inner: tuple[Any, ...]) -> Check:
     if origin is abc.Callable:
-        return callable(value)
+        return callable
     if origin is type:
-        return isinstance(value, type)
+        return lambda value: isinstance(value, type)
     if issubclass(origin, abc.Mapping):
-        return isinstance(value, abc.Mapping) and all(
-            _is(key, inner[0]) and _is(each, inner[1]) for key, each in value.items()
-        )
+        keys, values = map(_all, inner)
+        return lambda value: isinstance(value, abc.Mapping) and keys(value) and values(value.values())
     if origin is tuple and not (len(inner) == 2 and inner[1] is Ellipsis):
-        return isinstance(value, tuple) and len(value) == len(inner) and all(map(_is, value, inner))
-    if isinstance(value, str | bytes):
-        return False  # a text where a list of texts is wanted is a mistake that Python would not notice
+        checks = [_check(one) for one in inner]
+        return lambda value: (
+            isinstance(value, tuple)
+            and len(value) == len(checks)
+            and all(check(one) for check, one in zip(checks, value, strict=True))
+        )
     if issubclass(origin, tuple):
-        return isinstance(value, tuple) and all(_is(each, inner[0]) for each in value)
+        each = _all(inner[0])
+        return lambda value: isinstance(value, tuple) and each(value)
     if issubclass(origin, abc.Sequence):
-        is_list = isinstance(value, abc.Sequence) or hasattr(value, "__getitem__")
-        return is_list and all(_is(each, inner[0]) for each in value)
-    return isinstance(value, abc.Iterable)
+        each = _all(inner[0])
+        return lambda value: _is_list(value) and each(value)
+    return lambda value: isinstance(value, abc.Iterable) and not isinstance(value, str | bytes)
+
+
+def _is_list(value: Any) -> bool:
+    # A text where a list of texts is wanted is a mistake that Python would not notice.
+    is_text = isinstance(value, str | bytes)
+    return not is_text and (isinstance(value, abc.Sequence) or hasattr(value, "__getitem__"))
+
+
+def _all(kind: Any) -> Check:
+    """Whether all of several values are of *kind*; of a hundred thousand numbers the classes are few."""
+    plain = _plain(kind)
+    if plain:
+        return lambda values: all(issubclass(one, plain) for one in set(map(type, values)))
+    check = _check(kind)
+    return lambda values: all(map(check, values))
