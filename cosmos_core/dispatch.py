@@ -555,6 +555,10 @@ class _Harvest:
             return
         self._show_log(folder / launch.job.log)
         found = launch.backend.outcome(folder, request, Exit(code=0))
+        if found.outcome is Outcome.BLOCKED:
+            # Of a job that stays, refused runs would keep others from being sent to it.
+            why = found.reason or "the model's guardrail refused it"
+            _move(self._site, self._lease, run, State.BLOCKED, why)
         if found.outcome is not Outcome.DONE or found.file is None:
             return
         try:

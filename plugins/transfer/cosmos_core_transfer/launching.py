@@ -7,11 +7,17 @@ from pathlib import Path
 from cosmos_core.extend import JobFile
 
 ENTER = "enter.py"
+STAY = "stay.py"
 
 
 def enter_file() -> JobFile:
     """The script that runs a program in its checkout; it travels with each job."""
     return JobFile(name=ENTER, content=Path(__file__).with_name(ENTER).read_bytes())
+
+
+def stay_file() -> JobFile:
+    """The script that keeps the model of Transfer 2.5; it travels with a job that stays."""
+    return JobFile(name=STAY, content=Path(__file__).with_name(STAY).read_bytes())
 
 
 def entering(repo: str, *words: str) -> tuple[str, ...]:

@@ -27,6 +27,22 @@ class TestTransfer25(BackendContract):
         return street
 
 
+class TestResident(BackendContract):
+    """The same with a model that stays."""
+
+    @pytest.fixture
+    def backend(self):
+        return backend()
+
+    @pytest.fixture
+    def clip(self, street):
+        return street
+
+    @pytest.fixture
+    def spec(self, ask):
+        return ask("transfer2.5", edge=1, depth=0.5, resident=60.0)
+
+
 @pytest.fixture
 def job(street, slot):
     def _job(*specs, slot=slot):
@@ -225,6 +241,7 @@ ONE_PROCESS = {
     "python": "python3",
     "quiet": 5,
     "timeout": 5,
+    "resident": 60.0,
 }
 
 

@@ -50,6 +50,10 @@ def install(folder: Path) -> Path:
     package = folder / "cosmos_transfer1"
     (package / "checkpoints.py").write_text(f"COSMOS_UPSAMPLER_CHECKPOINT = {_UPSAMPLER!r}\n", "utf-8")
     (package / "utils/fix_vllm_registration.py").write_text("PATCHED = True\n", "utf-8")
+    (folder / "cosmos_transfer2").mkdir(exist_ok=True)
+    (folder / "cosmos_transfer2/inference.py").write_text(
+        "from __main__ import Control2WorldInference, InferenceArguments\n", "utf-8"
+    )
     (folder / "checkpoints" / _UPSAMPLER).mkdir(parents=True, exist_ok=True)
     (folder / "bin").mkdir(exist_ok=True)
     for name, text in (("python", _PYTHON), ("torchrun", _TORCHRUN)):

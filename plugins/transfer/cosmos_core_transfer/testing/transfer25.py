@@ -19,6 +19,7 @@ import os
 import sys
 import time
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -135,9 +136,9 @@ def _check_arity(name: str, following: list[str]) -> None:
         usage(f"Unrecognized options: {name}")
 
 
-def load(paths: list[str]) -> list[dict[str, Any]]:
+def load(paths: list[str]) -> list[Sample]:
     """The samples, checked as pydantic would: one bad one, and nothing runs."""
-    samples: list[dict[str, Any]] = []
+    samples: list[Sample] = []
     for path in map(Path, paths):
         if path.suffix not in {".json", ".jsonl"}:
             raise ValueError(f"Unsupported file extension: {path.suffix}")
@@ -149,7 +150,7 @@ def load(paths: list[str]) -> list[dict[str, Any]]:
             if wrong := _against(data, path.parent):
                 print(f"Error validating parameters from '{path}' at line {line}\n{wrong}", file=sys.stderr)
                 sys.exit(1)
-            samples.append(_resolved(data, path.parent))
+            samples.append(Sample(_resolved(data, path.parent)))
     names = [sample["name"] for sample in samples]
     for name in names:
         if names.count(name) > 1:
@@ -227,11 +228,47 @@ def main() -> None:
     if len(union) > 1:
         log("Loading the multicontrol model. Multicontrol inference is not strictly equal to single control")
     (out / "config.yaml").write_text("model: double\n", "utf-8")
-    names = [sample["name"] for sample in samples]
-    log(f"Generating {len(samples)} samples: {names}")
-    for index, sample in enumerate(samples, 1):
-        log(f"[{index}/{len(samples)}] Processing sample {sample['name']}")
-        generate(sample, out, log, is_guarded="--disable-guardrails" not in flags)
+    # As the original does: late, so that a wrong file is refused before anything is loaded.
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    model = import_module("cosmos_transfer2.inference").Control2WorldInference
+    log(f"Loading the model for {union}")
+    model(log, is_guarded="--disable-guardrails" not in flags).generate(samples, output_dir=out)
+
+
+class Sample(dict[str, Any]):
+    """One of ``InferenceArguments``."""
+
+    @property
+    def name(self) -> str:
+        """Its name, which is that of its files."""
+        return str(self["name"])
+
+
+class InferenceArguments:
+    """As NVIDIA's, as far as a file is read."""
+
+    @staticmethod
+    def from_files(paths: list[Path]) -> tuple[list[Sample], list[str]]:
+        """The samples, and the controls of all of them; exits when one is wrong. The working folder is another then."""
+        os.chdir(paths[0].parent)
+        samples = load([str(path) for path in paths])
+        return samples, [key for key in CONTROLS if any(sample.get(key) for sample in samples)]
+
+
+class Control2WorldInference:
+    """As NVIDIA's: loads when it is made, and generates what it is given, however often."""
+
+    def __init__(self, log: Log, *, is_guarded: bool) -> None:
+        self._log = log
+        self._is_guarded = is_guarded
+
+    def generate(self, samples: list[Sample], output_dir: Path) -> list[str]:
+        """All of *samples*; dies with the one that fails."""
+        self._log(f"Generating {len(samples)} samples: {[sample.name for sample in samples]}")
+        for index, sample in enumerate(samples, 1):
+            self._log(f"[{index}/{len(samples)}] Processing sample {sample.name}")
+            generate(sample, output_dir, self._log, is_guarded=self._is_guarded)
+        return [str(output_dir / sample.name) for sample in samples]
 
 
 def generate(sample: dict[str, Any], out: Path, log: Log, *, is_guarded: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cosmos_core.extend import Backend, Expectation, Needs
 from cosmos_core_transfer import profiles
 from cosmos_core_transfer.transfer25 import sizes
-from cosmos_core_transfer.transfer25.job import compile_job, load_key, options_of
+from cosmos_core_transfer.transfer25.job import compile_job, load_key, more, options_of
 from cosmos_core_transfer.transfer25.options import DISTILLED_STEPS, STEPS, TransferOptions
 from cosmos_core_transfer.transfer25.outcome import outcome, progress, whole
 from cosmos_core_transfer.transfer25.review import review
@@ -40,6 +40,7 @@ def backend() -> Backend:
         review=review,
         check=_check,
         whole=whole,
+        more=more,
         load_seconds=load_seconds,
     )
 

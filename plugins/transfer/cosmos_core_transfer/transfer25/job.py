@@ -12,8 +12,9 @@ import attrs
 
 from cosmos_core.errors import InputError
 from cosmos_core.extend import Input, Job, JobFile
+from cosmos_core.launcher import SPOOL
 from cosmos_core_transfer.files import unpin
-from cosmos_core_transfer.launching import enter_file, entering, torchrun
+from cosmos_core_transfer.launching import STAY, enter_file, entering, stay_file, torchrun
 from cosmos_core_transfer.transfer25.options import TransferOptions, words
 from cosmos_core_transfer.transfer25.schema import (
     CONTROLS,
@@ -166,6 +167,7 @@ _PROCESS = (
     "python",
     "quiet",
     "timeout",
+    "resident",
 )
 
 
@@ -189,7 +191,7 @@ def compile_job(batch: Batch, slot: Slot) -> Job:
             *entering(chosen.repo, "-PYTHONPATH"),
             *program(chosen, [file.name for file in specs], slot),
         ),
-        files=(*specs, enter_file()),
+        files=(*specs, enter_file(), *([stay_file()] if chosen.resident else [])),
         inputs=tuple(inputs.values()),
         env=environment(chosen),
         outputs=("out", "log.txt"),
@@ -199,10 +201,19 @@ def compile_job(batch: Batch, slot: Slot) -> Job:
     )
 
 
-def _spec_file(request: Request) -> JobFile:
+def more(batch: Batch, _: Slot) -> Job | None:
+    """What a resident job takes for further requests: a spec file of the spool each, whose inputs lie beside the first ones'."""
+    if not options_of(batch.requests[0].spec).resident:
+        return None
+    inputs = {each.name: each for request in batch.requests for each in inputs_of(request)}
+    specs = tuple(_spec_file(request, SPOOL) for request in batch.requests)
+    return Job(argv=(), files=specs, inputs=tuple(inputs.values()))
+
+
+def _spec_file(request: Request, folder: str = "specs") -> JobFile:
     sample = sample_of(request.run, request.spec, request.clip)
     text = json.dumps(as_mapping(sample), indent=2, ensure_ascii=False) + "\n"
-    return JobFile(name=f"specs/{request.run}.json", content=text.encode())
+    return JobFile(name=f"{folder}/{request.run}.json", content=text.encode())
 
 
 def program(chosen: TransferOptions, specs: list[str], slot: Slot) -> tuple[str, ...]:
@@ -223,6 +234,7 @@ def program(chosen: TransferOptions, specs: list[str], slot: Slot) -> tuple[str,
     grid = chosen.parallel_tokenizer_grid.lower().split("x") if chosen.parallel_tokenizer_grid else ()
     return (
         *starter(chosen.python, chosen.gpus, PORT + slot.index),
+        *(("{job}/" + STAY, f"{chosen.resident:g}") if chosen.resident else ()),
         "examples/inference.py",
         "-i",
         *(f"{{job}}/{name}" for name in specs),

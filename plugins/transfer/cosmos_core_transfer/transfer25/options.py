@@ -100,6 +100,11 @@ class TransferOptions:
         1800, "seconds without a sign of life after which a job counts as hung", *_at_least(0)
     )
     timeout: int = _option(0, "seconds after which a job is stopped; 0: never", *_at_least(0))
+    resident: float = _option(
+        0.0,
+        "seconds that the loaded model waits for more requests of its kind before it leaves its GPU; 0: it ends with its batch",
+        ge(0),
+    )
 
     @property
     def steps(self) -> int:

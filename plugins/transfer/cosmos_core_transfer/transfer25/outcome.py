@@ -54,8 +54,8 @@ def progress(line: str) -> Tick | None:
 
 
 def whole(request: Request, names: Collection[str]) -> Iterator[str]:
-    """A sample's files once ``<name>.txt``, which the program writes last, is among them."""
-    if f"out/{request.run}.txt" in names:
+    """A sample's files once ``<name>.txt``, which the program writes last, is among them; or a resident one is through."""
+    if {f"out/{request.run}.txt", f"out/finished/{request.run}"} & set(names):
         wanted = (f"out/{request.run}{suffix}" for suffix in (".json", ".mp4", ".jpg", ".txt"))
         yield from (name for name in wanted if name in names)
 

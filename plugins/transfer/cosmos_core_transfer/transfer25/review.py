@@ -34,6 +34,7 @@ def review(spec: Spec, clip: Clip | None) -> Iterator[Finding]:
     yield from _unused(spec, chosen, clip)
     yield from _distilled(spec, chosen)
     yield from _setup(spec, chosen)
+    yield from _staying(chosen)
     yield from _suffixes(clip)
     sample = sample_of("run", spec, clip)
     yield from sample_rules(sample)
@@ -57,6 +58,22 @@ def _readable(chosen: TransferOptions) -> Iterator[Finding]:
         yield fail(
             f"parallel_tokenizer_grid is {chosen.parallel_tokenizer_grid!r}, and must be like 2x4",
             where="parallel_tokenizer_grid",
+        )
+
+
+def _staying(chosen: TransferOptions) -> Iterator[Finding]:
+    if chosen.resident and chosen.gpus > 1:
+        yield fail(
+            f"a model on {chosen.gpus} GPUs cannot stay: each of its processes would look for the next request by itself",
+            hint="-o gpus=1, or -o resident=0",
+            where="resident",
+        )
+    if chosen.quiet and chosen.resident > chosen.quiet / 2:
+        yield fail(
+            f"a model that waits {chosen.resident:g} s would be taken for one that hangs, which is after {chosen.quiet} s "
+            "without a sign of life",
+            hint=f"-o resident={chosen.quiet // 2}",
+            where="resident",
         )
 
 
