@@ -95,6 +95,7 @@ class Renderer:
         if self._motion is not None:
             self._vertices, self._normals = scene.vertices.copy(), scene.normals.copy()
             self._shadows = np.empty((SHADOW, SHADOW), dtype=np.float32)
+            self._touched = slice(0, SHADOW)
         self._light = shade.narrow(light)
         self._sun, self._texel = sun_camera(scene, np.array(light.sun))
         self._workers = workers or threads()
@@ -196,9 +197,9 @@ class Renderer:
         """*looks* with the shadows of what moves where it is now."""
         if self._motion is None:
             return looks
-        np.copyto(self._shadows, looks.shadows)
-        shadows = self._cast(self._sun, self._shadows, self._scene.still, len(self._scene.triangles))
-        return looks._replace(normals=self._normals, shadows=shadows, back=self._back)
+        self._shadows[self._touched] = looks.shadows[self._touched]
+        self._touched = self._cast(self._sun, self._shadows, self._scene.still, len(self._scene.triangles))
+        return looks._replace(normals=self._normals, shadows=self._shadows, back=self._back)
 
     def _prepare(
         self,
@@ -254,6 +255,8 @@ class Renderer:
     def _look_of_scene(self) -> shade.Looks:
         scene = self._scene
         sun, texel = self._sun, self._texel
+        shadows = np.zeros((SHADOW, SHADOW), dtype=np.float32)
+        self._cast(sun, shadows, 0, scene.still)
         return shade.Looks(
             normals=self._normals,
             material=scene.material,
@@ -261,7 +264,7 @@ class Renderer:
             tile=noise(),
             letters=lettering(),
             tones=shade.curve(self._exposure),
-            shadows=self._cast(sun, np.zeros((SHADOW, SHADOW), dtype=np.float32), 0, scene.still),
+            shadows=shadows,
             sun=sun.astype(np.float32),
             texel=f32(texel),
             rest=scene.normals,
@@ -272,8 +275,11 @@ class Renderer:
 
     def _cast(
         self, camera: NDArray[np.float64], nearest: NDArray[np.float32], first: int, last: int
-    ) -> NDArray[np.float32]:
-        """The shadow map *nearest* with triangles *first* to *last*: how near to the sun each texel's surface is."""
+    ) -> slice:
+        """Draw triangles *first* to *last* into the shadow map *nearest*: how near to the sun each texel's surface is.
+
+        Gives the rows that may have changed.
+        """
         order, starts = self._prepare(
             camera, (1.0, 1.0, 0.0, 0.0), (SHADOW, SHADOW), perspective=False, first=first, last=last
         )
@@ -283,7 +289,8 @@ class Renderer:
                 a, b, order, starts, self._poly, self._counts, self._plane, _keys(SHADOW), nearest
             ),
         )
-        return nearest
+        bands = np.flatnonzero(np.diff(starts))
+        return slice(bands[0] * raster.BAND, (bands[-1] + 1) * raster.BAND) if len(bands) else slice(0, 0)
 
     def _shade(self, view: View, seen: Picture, looks: shade.Looks) -> NDArray[np.uint8]:
         height, width = seen.ids.shape
