@@ -96,7 +96,12 @@ def _places(prefs: tuple[Path, ...]) -> list[Any]:
     "--hython", default="", help="The program hython; by default looked for where Houdini usually is."
 )
 @click.option("--inside/--no-inside", default=True, help="Also ask hython itself.  [default: inside]")
-def doctor(*, hython: str, inside: bool) -> None:
+@click.option(
+    "--exr",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Only say what this frame of husk holds, such as render.0001.exr, and which channel is taken for what.",
+)
+def doctor(*, hython: str, inside: bool, exr: Path | None) -> None:
     """Say what stands between this machine and a first job.
 
     With a Houdini and a licence it builds everything we build in an empty scene and says what this version has and
@@ -104,10 +109,10 @@ def doctor(*, hython: str, inside: bool) -> None:
 
     Example: cosmos houdini doctor
     """
-    from cosmos_core_houdini.doctor import examine
+    from cosmos_core_houdini.doctor import examine, frame
 
     findings = []
-    for finding in examine(hython=hython, inside=inside):
+    for finding in frame(exr) if exr else examine(hython=hython, inside=inside):
         findings.append(finding)
         click.get_current_context().find_root().obj.tell(_line(finding))
     click.get_current_context().find_root().obj.answer({"findings": [attrs.asdict(one) for one in findings]})

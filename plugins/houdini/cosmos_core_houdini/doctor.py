@@ -43,6 +43,29 @@ def examine(*, hython: str = "", inside: bool = True) -> Iterator[Finding]:
         yield from _inside(found)
 
 
+def frame(path: Path) -> Iterator[Finding]:
+    """What a frame that husk rendered holds, and what we take of it."""
+    from cosmos_core_houdini import frames
+
+    try:
+        channels = frames.channels_of(path)
+    except CosmosError as error:
+        yield fail(str(error), where="exr")
+        return
+    yield ok(f"{path.name} holds {', '.join(sorted(channels))}", where="exr")
+    chosen = frames.taken(channels)
+    for name in frames.WANTED:
+        if name not in chosen:
+            yield fail(
+                f"nothing in it is taken for {name}", hint="send this answer with a report", where="exr"
+            )
+            continue
+        pixels = channels[chosen[name]]
+        height, width = pixels.shape
+        span = f"{float(pixels.min()):g} to {float(pixels.max()):g}"
+        yield ok(f"{name} is {chosen[name]}: {width}x{height}, {pixels.dtype}, {span}", where="exr")
+
+
 def _package() -> Iterator[Finding]:
     try:
         yield ok(f"the Houdini package is {package.folder()}", where="package")

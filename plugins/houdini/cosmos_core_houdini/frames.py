@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from cosmos_core import controls
 from cosmos_core_houdini.ends import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from cosmos_core.extend import Report
@@ -41,19 +42,20 @@ def read(path: Path) -> Rendered:
         Failed: it cannot be decoded, or lacks a pass.
     """
     channels = channels_of(path)
-    color = np.stack([_one(channels, path, *_color(letter)) for letter in "RGB"], axis=-1).astype(np.float32)
-    segments = np.nan_to_num(
-        _one(channels, path, *_single("segment")).astype(np.float32), posinf=0.0, neginf=0.0
-    )
+    chosen = taken(channels)
+    if lacking := [name for name in WANTED if name not in chosen]:
+        raise Failed("output", f"{path.name} has no {lacking[0]}: it has {', '.join(sorted(channels))}")
+    color = np.stack([channels[chosen[letter]] for letter in "RGB"], axis=-1).astype(np.float32)
+    segments = np.nan_to_num(channels[chosen["segment"]].astype(np.float32), posinf=0.0, neginf=0.0)
     return Rendered(
         color=color,
-        depth=_one(channels, path, *_single("depth")).astype(np.float32),
+        depth=channels[chosen["depth"]].astype(np.float32),
         segments=np.rint(np.maximum(segments, 0)).astype(np.int32),
     )
 
 
 def channels_of(path: Path) -> dict[str, NDArray[Any]]:
-    """The channels of an EXR file, each (H, W).
+    """The channels of an EXR file, each (H, W); those of a part with a name behind that and a dot.
 
     Raises:
         Failed: it cannot be decoded.
@@ -61,28 +63,61 @@ def channels_of(path: Path) -> dict[str, NDArray[Any]]:
     import OpenEXR
 
     try:
-        return {
-            name: np.asarray(one.pixels)
-            for name, one in OpenEXR.File(str(path), separate_channels=True).channels().items()
+        parts = OpenEXR.File(str(path), separate_channels=True).parts
+        found = {
+            f"{part.name()}.{name}" if len(parts) > 1 and part.name() else name: np.asarray(one.pixels)
+            for part in parts
+            for name, one in part.channels.items()
         }
     except (RuntimeError, ValueError) as error:
         raise Failed("output", f"{path.name} cannot be decoded: {error}") from error
+    # Of a file that was cut, the decoder gives parts without channels, or none, and raises nothing.
+    if not parts or not all(part.channels for part in parts):
+        raise Failed("output", f"{path.name} cannot be decoded: it ends before its pixels do")
+    return found
 
 
-def _color(letter: str) -> tuple[str, ...]:
-    return letter, f"C.{letter}", f"C.{letter.lower()}", letter.lower()
+WANTED = ("R", "G", "B", "depth", "segment")
+"""What a frame must hold, colour letter by letter."""
+_COLOR = ("", "c", "ci", "cf", "color", "colour", "beauty", "rgba", "rgb")
+_LAYERS: dict[str, tuple[str, ...]] = {
+    "R": _COLOR,
+    "G": _COLOR,
+    "B": _COLOR,
+    "depth": ("depth", "ray_hitpz", "hitpz", "pz"),
+    "segment": ("segment", "cosmos_segment", "primvars_cosmos_segment", "primvar_cosmos_segment"),
+}
+"""How a renderer may call the layer of each: our name for it, or its source; nobody wrote down which husk takes."""
+_PARTS = {"R": ("r", "red"), "G": ("g", "green"), "B": ("b", "blue")}
+_ALONE = ("", "z", "r", "x", "y", "v", "red")
+"""How the one channel of a layer may be called."""
 
 
-def _single(name: str) -> tuple[str, ...]:
-    """How writers call the one channel of a pass: alone, or with a component."""
-    return name, *(f"{name}.{part}" for part in ("Z", "R", "r", "x", "X", "Y", "V"))
+def taken(names: Iterable[str]) -> dict[str, str]:
+    """Which channel each of :data:`WANTED` is taken from, by name; what is not there is left out.
+
+    Capitals, and what stands between words, make no difference. A layer of our name comes before one of its source's.
+    """
+    places = {_place(name): name for name in sorted(names, reverse=True)}
+    found = {}
+    for wanted in WANTED:
+        looked = [(layer, part) for layer in _LAYERS[wanted] for part in _PARTS.get(wanted, _ALONE)]
+        # A part called after its only channel: depth.depth.
+        looked += [] if wanted in _PARTS else [(layer, layer) for layer in _LAYERS[wanted]]
+        if (place := next((one for one in looked if one in places), None)) is not None:
+            found[wanted] = places[place]
+    return found
 
 
-def _one(channels: Mapping[str, NDArray[Any]], path: Path, *names: str) -> NDArray[Any]:
-    for name in names:
-        if name in channels:
-            return channels[name]
-    raise Failed("output", f"{path.name} has no {names[0]}: it has {', '.join(sorted(channels))}")
+def _place(name: str) -> tuple[str, str]:
+    """The layer and the part of it that a channel is, in small letters; a layer's only channel may have no part."""
+    words = [re.sub(r"[^a-z0-9]+", "_", word) for word in name.lower().split(".")]
+    alone = (*_LAYERS["depth"], *_LAYERS["segment"])
+    if len(words) == 1:
+        return (words[0], "") if words[0] in alone else ("", words[0])
+    if len(words) > 2 and words[-2] in (*_COLOR, *alone):
+        return words[-2], words[-1]
+    return "_".join(words[:-1]), words[-1]
 
 
 def expected(folder: Path, start: int, end: int, stem: str = "render", suffix: str = "exr") -> list[Path]:
