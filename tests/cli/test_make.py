@@ -153,7 +153,8 @@ def test_a_sweep_goes_on_after_a_kill(begin, say, boxes, jobs):
     """
     words = ("generate", "boxes", "-p", "seed=1..4", "-p", "pause=0.4", "--name", "long", "-j", jobs)
     process = begin(*words)
-    while not list(boxes.glob("long-*/clip.json")) or not list(boxes.glob(".long*.part")):
+    # Those that began together end together: what is under way after them has only begun.
+    while len(list(boxes.glob("long-*/clip.json"))) < int(jobs) or not list(boxes.glob(".long*.part")):
         assert process.poll() is None
         time.sleep(0.02)
     process.kill()
@@ -166,7 +167,8 @@ def test_a_sweep_goes_on_after_a_kill(begin, say, boxes, jobs):
     assert {path.parent.name for path in sealed} <= {clip["name"] for clip in told if not clip["is_new"]}
     assert any(clip["is_new"] for clip in told)
     assert sealed == {path: path.stat().st_mtime_ns for path in sealed}
-    assert 1 <= len(left) <= int(jobs)
+    # On a busy machine one may have become whole just before the kill.
+    assert len(left) <= int(jobs)
     until = time.monotonic() + 60
     for number in itertools.count():
         # Processes that the killed one had begun end by themselves, as soon as they have something to say to it.
