@@ -65,7 +65,7 @@ def test_what_is_missing_is_named(facts, level, said):
 
 
 @pytest.mark.parametrize(
-    "said", [{"build": "nightly"}, {"options": {"image": "registry.local/predict25-nightly:1.5"}}]
+    "said", [{"build": "nightly"}, {"options": {"image": "ours/predict25-nightly:1.5"}}]
 )
 def test_a_host_that_says_it_has_the_kernels_is_well(said):
     """
