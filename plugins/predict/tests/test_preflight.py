@@ -64,9 +64,7 @@ def test_what_is_missing_is_named(facts, level, said):
     assert any(one.level is level and said in one.message for one in findings(**facts))
 
 
-@pytest.mark.parametrize(
-    "said", [{"build": "nightly"}, {"options": {"image": "ours/predict25-nightly:1.5"}}]
-)
+@pytest.mark.parametrize("said", [{"build": "nightly"}, {"options": {"image": "ours/predict25-nightly:1.5"}}])
 def test_a_host_that_says_it_has_the_kernels_is_well(said):
     """
     In so many words, or by the name of its image.
