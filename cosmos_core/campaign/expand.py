@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -441,25 +440,31 @@ def _beside(items: Sequence[Item]) -> tuple[Item, ...]:
     for item in items:
         for each in item.ask.shows:
             values.setdefault(each.name, {})[each.value] = None
-
-    @cache
-    def beside(name: str, value: str) -> Variable:
-        return Variable(name=name, value=value, others=_drawn(name, value, values[name]))
-
+    known = {
+        (name, value): Variable(name=name, value=value, others=others)
+        for name, found in values.items()
+        for value, others in _drawn(name, list(found))
+    }
     return tuple(
         attrs.evolve(
             item,
-            ask=attrs.evolve(item.ask, shows=tuple(beside(each.name, each.value) for each in item.ask.shows)),
+            ask=attrs.evolve(item.ask, shows=tuple(known[each.name, each.value] for each in item.ask.shows)),
         )
         for item in items
     )
 
 
-def _drawn(name: str, value: str, values: Iterable[str]) -> tuple[str, ...]:
-    """Some of the other *values*, the same whenever they are drawn, in the order in which they were said."""
-    others = [each for each in values if each.casefold() != value.casefold()]
-    drawn = sorted(others, key=lambda each: hashlib.sha256(f"{name}/{value}/{each}".encode()).digest())
-    return tuple(each for each in others if each in drawn[:MOST_OTHERS])
+def _drawn(name: str, values: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each of *values* with some of the others, the same whenever they are drawn, in the order in which they were said.
+
+    They are those that come next in a shuffled ring, so that a hundred thousand values cost no more than their sorting.
+    """
+    said = {value: at for at, value in enumerate(values)}
+    ring = sorted(values, key=lambda value: hashlib.sha256(f"{name}/{value}".encode()).digest())
+    for at, value in enumerate(ring):
+        after = (ring[(at + step) % len(ring)] for step in range(1, len(ring)))
+        others = (other for other in after if other.casefold() != value.casefold())
+        yield value, tuple(sorted(itertools.islice(others, MOST_OTHERS), key=said.__getitem__))
 
 
 def _in_words(value: object) -> str:
