@@ -25,7 +25,6 @@ from cosmos_core.accept import accept
 from cosmos_core.builtin.journal import Journal
 from cosmos_core.dispatch import Site
 from cosmos_core.errors import (
-    CosmosError,
     Finding,
     HostError,
     InputError,
@@ -586,20 +585,16 @@ class Cosmos:
             asked = attrs.evolve(asked, before=page.next)
 
     def _exported(self, run: Run) -> Exported:
-        from cosmos_core.dispatch import load_clip
+        from cosmos_core.dispatch import clip_of
 
         if run.artifact is None:
             raise InputError(f"run {run.id} is {run.state}, not sealed")
         last = self.store.attempts(run.id)[-1]
-        try:
-            clip = load_clip(self.store, run.spec.clip)
-        except CosmosError:
-            # An artifact outlives its clip. Whoever wants the clip's passes is told that it is gone.
-            clip = None
         return Exported(
             run=run,
             artifact=run.artifact,
-            clip=clip,
+            # Whoever wants the passes of a clip that is gone is told so.
+            clip=clip_of(self.store, run),
             findings=last.findings,
             judgements=self.store.judgements(run.id),
             reviews=self.store.reviews(run.id),

@@ -284,6 +284,14 @@ def _requests(site: Site, lease: Lease, runs: Iterable[Run]) -> tuple[dict[str, 
     return requests, unverified
 
 
+def clip_of(store: Store, run: Run) -> Clip | None:
+    """The sealed clip of a run; None when it has none, or none any more: an artifact outlives its clip."""
+    try:
+        return load_clip(store, run.spec.clip)
+    except CosmosError:
+        return None
+
+
 def load_clip(store: Store, digest: str) -> Clip | None:
     """The sealed clip of that digest, from where the store last saw it; None for an empty digest.
 

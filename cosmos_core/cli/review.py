@@ -11,7 +11,7 @@ import click
 from cosmos_core.cli import complete, facts, say
 from cosmos_core.cli.asked import SpokenGroup, group, show_help, subcommand
 from cosmos_core.cli.list import filters, query
-from cosmos_core.errors import CosmosError, InputError, Level
+from cosmos_core.errors import InputError, Level
 from cosmos_core.run import Approval
 
 if TYPE_CHECKING:
@@ -207,16 +207,12 @@ def _kept(cosmos: Cosmos, word: Word) -> tuple[Run, str]:
 
 def _entry(cosmos: Cosmos, run: Run, made: Artifact) -> Entry:
     from cosmos_core.cli.review_page import Entry
-    from cosmos_core.dispatch import load_clip
+    from cosmos_core.dispatch import clip_of
 
-    try:
-        clip = load_clip(cosmos.store, run.spec.clip)
-    except CosmosError:
-        clip = None
     return Entry(
         run=run,
         made=made,
-        clip=clip,
+        clip=clip_of(cosmos.store, run),
         findings=facts.judged(cosmos, run),
         judgements=cosmos.store.judgements(run.id),
         reviews=cosmos.store.reviews(run.id),
