@@ -11,15 +11,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
-from attrs.validators import ge, in_
 
 from cosmos_core.errors import InputError, ModelError, ok, warn
 from cosmos_core.extend import Enhancer, EnhancerJob, Input, Job, JobFile, Needs
 from cosmos_core_transfer import logs, profiles
 from cosmos_core_transfer.launching import enter_file, entering
+from cosmos_core_transfer.transfer1.options import PlaceOptions, option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,26 +37,12 @@ _SHARED = re.compile(r"Free memory on device .* is less than desired GPU memory 
 _SENTENCE = re.compile(r"[.!?…][\"'”’)\]]*(?=\s|$)")
 
 
-def _option(default: Any, doc: str, *validators: Any) -> Any:
-    return attrs.field(default=default, validator=list(validators) or None, metadata={"help": doc})
-
-
 @attrs.frozen(kw_only=True)
-class PixtralOptions:
+class PixtralOptions(PlaceOptions):
     """Options of the enhancer ``pixtral``; where it runs is said as for ``transfer1``."""
 
-    modality: str = _option("color", "the clip's video that it sees the first two frames of")
-    checkpoint_dir: str = _option("checkpoints", "folder of the weights, in the checkout or absolute")
-    image: str = _option(
-        "", "container image with NVIDIA's environment; empty: the host's, or a native checkout"
-    )
-    build: str = _option(
-        "cu128", "which one it is: cu128, or nightly for Blackwell", in_(("cu128", "nightly"))
-    )
-    repo: str = _option("/workspace", "folder of NVIDIA's checkout, on the host or in the image")
-    python: str = _option("python", "Python of that environment, with vLLM")
-    quiet: int = _option(1800, "seconds without a sign of life after which a job counts as hung", ge(0))
-    timeout: int = _option(0, "seconds after which a job is stopped; 0: never", ge(0))
+    modality: str = option("color", "the clip's video that it sees the first two frames of")
+    python: str = option("python", "Python of that environment, with vLLM")
 
 
 def enhancer() -> Enhancer:
