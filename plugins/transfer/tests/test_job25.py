@@ -27,16 +27,8 @@ class TestTransfer25(BackendContract):
         return street
 
 
-class TestResident(BackendContract):
+class TestResident(TestTransfer25):
     """The same with a model that stays."""
-
-    @pytest.fixture
-    def backend(self):
-        return backend()
-
-    @pytest.fixture
-    def clip(self, street):
-        return street
 
     @pytest.fixture
     def spec(self, ask):
